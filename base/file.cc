@@ -1,0 +1,132 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+#include "base/status.h"
+#include "base/status_macros.h"
+
+namespace ember {
+namespace {
+
+constexpr size_t kMaxFile = size_t{64} << 20;
+
+absl::Status WriteAll(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno != EINTR) return ErrnoStatus(errno, "write");
+    if (written > 0) bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SyncDirectory(const std::filesystem::path& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() || fsync(fd.get()) != 0) return ErrnoStatus(errno, path.native());
+  return absl::OkStatus();
+}
+
+absl::Status WriteAndRename(int fd, const std::string& temporary, const std::filesystem::path& path,
+                            std::string_view content, mode_t mode) {
+  RETURN_IF_ERROR(WriteAll(fd, content));
+  if (fchmod(fd, mode) != 0 || fsync(fd) != 0) return ErrnoStatus(errno, path.native());
+  if (rename(temporary.c_str(), path.c_str()) != 0) return ErrnoStatus(errno, path.native());
+  return SyncDirectory(path.parent_path());
+}
+
+// Makes one directory with exactly `mode`: the umask does not decide who may enter. An errno value,
+// 0 for success.
+int MakeDirectory(const std::filesystem::path& path, mode_t mode) {
+  if (mkdir(path.c_str(), mode) != 0) return errno;
+  return chmod(path.c_str(), mode) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoStatus(errno, path.native());
+  std::string content;
+  std::array<char, 16384> buffer;
+  while (true) {
+    const ssize_t got = read(fd.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus(errno, path.native());
+    if (got == 0) return content;
+    if (content.size() + static_cast<size_t>(got) > kMaxFile) {
+      return ResourceExhausted("{} is larger than {} bytes", path.native(), kMaxFile);
+    }
+    content.append(buffer.data(), static_cast<size_t>(got));
+  }
+}
+
+absl::Status WriteFileAtomically(const std::filesystem::path& path, std::string_view content,
+                                 mode_t mode) {
+  std::string temporary = path.native() + ".XXXXXX";
+  UniqueFd fd(mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd.valid()) return ErrnoStatus(errno, path.native());
+  const absl::Status status = WriteAndRename(fd.get(), temporary, path, content, mode);
+  if (!status.ok()) unlink(temporary.c_str());
+  return status.ok() ? status : Annotate(status, path.native());
+}
+
+absl::Status MakeDirectories(const std::filesystem::path& path, mode_t mode) {
+  if (path.empty()) return absl::OkStatus();
+  int error = MakeDirectory(path, mode);
+  if (error == ENOENT) {
+    RETURN_IF_ERROR(MakeDirectories(path.parent_path(), mode));
+    error = MakeDirectory(path, mode);
+  }
+  if (error == EEXIST) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) return absl::OkStatus();
+    return FailedPrecondition("{}: exists and is not a directory", path.native());
+  }
+  return error == 0 ? absl::OkStatus() : ErrnoStatus(error, path.native());
+}
+
+absl::Status RemoveTree(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) return ErrnoStatus(error.value(), path.native());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<UniqueFd> LockFile(const std::filesystem::path& path) {
+  UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.valid()) return ErrnoStatus(errno, path.native());
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  if (errno == EWOULDBLOCK) return AlreadyExists("{} is locked by another process", path.native());
+  return ErrnoStatus(errno, path.native());
+}
+
+absl::StatusOr<std::string> HostBootId() {
+  ASSIGN_OR_RETURN(std::string id, ReadFile("/proc/sys/kernel/random/boot_id"));
+  while (!id.empty() && id.back() == '\n') id.pop_back();
+  return id;
+}
+
+absl::StatusOr<std::string> RandomUuid() {
+  std::array<unsigned char, 16> bytes;
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    return ErrnoStatus(errno, "getrandom");
+  }
+  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);
+  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text.push_back('-');
+    text += fmt::format("{:02x}", bytes[i]);
+  }
+  return text;
+}
+
+}  // namespace ember

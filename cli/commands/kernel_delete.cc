@@ -1,0 +1,24 @@
+#include <memory>
+
+#include "base/status_macros.h"
+#include "cli/commands/commands.h"
+#include "cli/exit_code.h"
+#include "cli/json.h"
+
+namespace ember::cli {
+
+Action DefineKernelDelete(Arguments& arguments) {
+  auto name = std::make_shared<std::string>();  // shared: the action outlives this call
+  arguments.Positional("NAME", *name, "The kernel");
+  return [name](Invocation& invocation) -> absl::StatusOr<int> {
+    v1::DeleteKernelRequest request;
+    request.set_name(*name);
+    ASSIGN_OR_RETURN(const auto client, invocation.Connect());
+    RETURN_IF_ERROR(client->DeleteKernel(request));
+    invocation.Print(invocation.format() == Format::kJson ? DeletedJsonText({*name})
+                                                          : *name + "\n");
+    return kDone;
+  };
+}
+
+}  // namespace ember::cli

@@ -1,0 +1,164 @@
+#include "cli/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/size.h"
+#include "cli/words.h"
+
+namespace ember::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+template <typename Number>
+Json PositiveOrNull(Number number) {
+  return number > 0 ? Json(number) : Json(nullptr);
+}
+
+// A whole number where it is one: scripts compare sizes with ==.
+Json Gib(uint64_t bytes) {
+  if (bytes % kGiB == 0) return bytes / kGiB;
+  return static_cast<double>(bytes) / static_cast<double>(kGiB);
+}
+
+Json ToJson(const v1::Vm& vm) {
+  Json vsock = nullptr;
+  if (vm.guest_cid() != 0) {
+    vsock = {{"uds_path", OrNull(vm.vsock_path())}, {"guest_cid", vm.guest_cid()}};
+  }
+  Json labels = Json::object();
+  for (const auto& [key, value] : std::map(vm.labels().begin(), vm.labels().end())) {
+    labels[key] = value;
+  }
+  return {{"name", vm.name()},
+          {"id", vm.id()},
+          {"status", StateWord(vm.state())},
+          {"status_reason", OrNull(vm.state_reason())},
+          {"agent", OrNull(AgentWord(vm.agent()))},
+          {"image", OrNull(vm.image())},
+          {"kernel", OrNull(vm.kernel())},
+          {"backend", OrNull(vm.backend())},
+          {"accelerator", OrNull(vm.accelerator())},
+          {"cpus", vm.vcpus()},
+          {"memory_mib", vm.memory_mib()},
+          {"disk_size_gib", Gib(vm.disk_bytes())},
+          {"kernel_path", OrNull(vm.kernel_path())},
+          {"disk_path", OrNull(vm.disk_path())},
+          {"console_path", OrNull(vm.console_path())},
+          {"pid", PositiveOrNull(vm.pid())},
+          {"created_at", OrNull(TimeText(vm.created_at()))},
+          {"started_at", OrNull(TimeText(vm.started_at()))},
+          {"boot_retries", vm.boot_retries()},
+          {"network", {{"guest_ip", nullptr}, {"host_ip", nullptr}}},
+          {"ssh", nullptr},
+          {"vsock", vsock},
+          {"parent_vm", nullptr},
+          {"labels", labels}};
+}
+
+template <typename Names>
+Json Strings(const Names& names) {
+  Json list = Json::array();
+  for (const auto& name : names) list.push_back(name);
+  return list;
+}
+
+Json ToJson(const v1::Image& image) {
+  return {{"name", image.name()},
+          {"source", OrNull(image.source())},
+          {"digest", OrNull(image.digest())},
+          {"size_bytes", image.size_bytes()},
+          {"disk_bytes", image.disk_bytes()},
+          {"path", OrNull(image.path())},
+          {"created_at", OrNull(TimeText(image.created_at()))},
+          {"used_by", Strings(image.used_by())}};
+}
+
+Json ToJson(const v1::Kernel& kernel) {
+  return {{"name", kernel.name()},
+          {"version", OrNull(kernel.version())},
+          {"path", OrNull(kernel.path())},
+          {"initramfs", OrNull(kernel.initramfs())},
+          {"is_default", kernel.is_default()},
+          {"created_at", OrNull(TimeText(kernel.created_at()))},
+          {"used_by", Strings(kernel.used_by())}};
+}
+
+Json ToJson(const v1::Host& host) {
+  return {{"version", host.version()},
+          {"installation_id", OrNull(host.installation_id())},
+          {"state_dir", OrNull(host.state_dir())},
+          {"socket_path", OrNull(host.socket_path())},
+          {"pid", PositiveOrNull(host.pid())},
+          {"started_at", OrNull(TimeText(host.started_at()))},
+          {"host_cpus", host.host_cpus()},
+          {"host_memory_mib", host.host_memory_mib()},
+          {"default_backend", OrNull(host.default_backend())},
+          {"default_kernel", OrNull(host.default_kernel())},
+          {"vms", host.vms()},
+          {"running_vms", host.running_vms()},
+          {"last_event_sequence", host.last_event_sequence()}};
+}
+
+Json ToJson(const v1::DoctorCheck& check) {
+  return {{"name", check.name()},
+          {"verdict", VerdictWord(check.verdict())},
+          {"finding", check.finding()},
+          {"remedy", OrNull(check.remedy())}};
+}
+
+template <typename Things>
+Json ListOf(const Things& things) {
+  Json list = Json::array();
+  for (const auto& thing : things) list.push_back(ToJson(thing));
+  return list;
+}
+
+std::string Dump(const Json& json, int indent = 2) {
+  return json.dump(indent, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string JsonText(const v1::Vm& vm) { return Dump(ToJson(vm)); }
+std::string JsonText(const v1::ListVmsResponse& response) { return Dump(ListOf(response.vms())); }
+std::string JsonText(const std::vector<v1::Vm>& vms) { return Dump(ListOf(vms)); }
+std::string JsonText(const v1::Image& image) { return Dump(ToJson(image)); }
+std::string JsonText(const v1::ListImagesResponse& response) {
+  return Dump(ListOf(response.images()));
+}
+std::string JsonText(const v1::Kernel& kernel) { return Dump(ToJson(kernel)); }
+std::string JsonText(const v1::ListKernelsResponse& response) {
+  return Dump(ListOf(response.kernels()));
+}
+std::string JsonText(const v1::Host& host) { return Dump(ToJson(host)); }
+std::string JsonText(const v1::DoctorReport& report) { return Dump(ListOf(report.checks())); }
+
+std::string JsonText(const v1::Event& event) {
+  const Json json = {
+      {"sequence", event.sequence()},
+      {"time", OrNull(TimeText(event.time()))},
+      {"vm", OrNull(event.vm_name())},
+      {"vm_id", OrNull(event.vm_id())},
+      {"kind", event.kind()},
+      {"status",
+       event.state() == v1::VM_STATE_UNSPECIFIED ? Json(nullptr) : Json(StateWord(event.state()))},
+      {"message", OrNull(event.message())}};
+  return Dump(json, /*indent=*/-1);
+}
+
+std::string VersionJsonText(const std::string& client_version, const v1::Host* daemon) {
+  Json json = {{"client", {{"version", client_version}}}, {"daemon", nullptr}};
+  if (daemon != nullptr) {
+    json["daemon"] = {{"version", daemon->version()}, {"pid", PositiveOrNull(daemon->pid())}};
+  }
+  return Dump(json);
+}
+
+std::string DeletedJsonText(const std::vector<std::string>& names) {
+  return Dump(Json{{"deleted", Strings(names)}});
+}
+
+}  // namespace ember::cli

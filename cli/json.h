@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ember/v1/host_service.pb.h"
+
+// Results as JSON for scripts: snake_case keys that are always there, null for what is absent,
+// ASCII only (so no text can reach a terminal as control characters). Each ends with a line end.
+namespace ember::cli {
+
+std::string JsonText(const v1::Vm& vm);
+// A list of things is an array of them.
+std::string JsonText(const v1::ListVmsResponse& response);
+std::string JsonText(const std::vector<v1::Vm>& vms);
+std::string JsonText(const v1::Image& image);
+std::string JsonText(const v1::ListImagesResponse& response);
+std::string JsonText(const v1::Kernel& kernel);
+std::string JsonText(const v1::ListKernelsResponse& response);
+std::string JsonText(const v1::Host& host);
+std::string JsonText(const v1::DoctorReport& report);
+// One line, so that a stream of events is one JSON document per line.
+std::string JsonText(const v1::Event& event);
+// {"client": {…}, "daemon": {…} or null}.
+std::string VersionJsonText(const std::string& client_version, const v1::Host* daemon);
+// {"deleted": [names]}.
+std::string DeletedJsonText(const std::vector<std::string>& names);
+
+}  // namespace ember::cli

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "absl/time/time.h"
+#include "google/protobuf/duration.pb.h"
+
+namespace ember::cli {
+
+// `duration` as a protocol message; finite.
+google::protobuf::Duration ToProto(absl::Duration duration);
+
+}  // namespace ember::cli

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "ember/v1/host_service.pb.h"
+
+// The words that users see for the protocol's enums and values, in tables and in JSON alike.
+namespace ember::cli {
+
+// "running", "stopped", …; "unknown" for a state that this program is too old for.
+std::string StateWord(v1::VmState state);
+// "ready", "waiting", "lost"; empty while the VM does not run.
+std::string AgentWord(v1::AgentState state);
+// "ok", "warning", "problem".
+std::string VerdictWord(v1::DoctorCheck::Verdict verdict);
+// "2026-11-23T10:00:00Z"; empty when unset.
+std::string TimeText(const google::protobuf::Timestamp& time);
+
+}  // namespace ember::cli

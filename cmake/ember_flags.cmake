@@ -1,0 +1,30 @@
+# One interface target that every target of ours links: warnings, sanitizers and the include root.
+add_library(ember_flags INTERFACE)
+target_include_directories(ember_flags INTERFACE "${CMAKE_SOURCE_DIR}")
+target_compile_definitions(ember_flags INTERFACE EMBER_VERSION="${PROJECT_VERSION}" _GNU_SOURCE)
+target_compile_options(ember_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Werror=return-type -Wno-missing-field-initializers -Wno-unused-parameter)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # GNU statement expressions are what ASSIGN_OR_RETURN-like macros of the tests use.
+  target_compile_options(ember_flags INTERFACE
+    -Wthread-safety -Wno-gnu-statement-expression -Wno-gnu-zero-variadic-macro-arguments)
+endif()
+if(EMBER_WERROR)
+  target_compile_options(ember_flags INTERFACE -Werror)
+endif()
+
+if(EMBER_SANITIZE)
+  target_compile_options(ember_flags INTERFACE
+    -fsanitize=${EMBER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(ember_flags INTERFACE -fsanitize=${EMBER_SANITIZE})
+endif()
+
+find_program(EMBER_CCACHE ccache)
+if(EMBER_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER "${EMBER_CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${EMBER_CCACHE}")
+endif()
+find_program(EMBER_MOLD mold)
+if(EMBER_MOLD AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  add_link_options(-fuse-ld=mold)
+endif()

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
+#include "base/cancellation.h"
+#include "base/event_loop.h"
+#include "base/log.h"
+#include "base/reply.h"
+#include "base/sequence.h"
+#include "daemon/catalog.h"
+#include "daemon/event_feed.h"
+#include "daemon/exec_session.h"
+#include "daemon/machine_supervisor.h"
+#include "daemon/recovery.h"
+#include "daemon/vm_creator.h"
+#include "daemon/vm_ledger.h"
+#include "daemon/vm_lifecycle.h"
+#include "daemon/vm_table.h"
+#include "daemon/vm_view.h"
+#include "daemon/waiters.h"
+#include "state/store.h"
+
+namespace ember::daemon {
+
+// The one owner of every VM: of the rows, the leases, and what runs. It lives on one sequence, so
+// no two decisions are ever taken at the same time; that is what makes a double CID, name or start
+// impossible.
+//
+// Every verb is a task that decides: look up, ask the lifecycle table, commit one transaction that
+// records the intent, hand the slow part to that VM's runner. The runner posts exactly one outcome
+// back, which is *settled* in a second transaction. What is on disk therefore always explains what
+// runs.
+//
+// Thread-safe: the public calls may come from any thread and never block; each reply is answered
+// exactly once, on the host's sequence. A create that is cancelled is rolled back; stop and delete
+// go on without their caller; a wait just ends.
+class Host {
+ public:
+  struct Parts {
+    std::filesystem::path state_dir;
+    std::string host_boot_id;
+    std::unique_ptr<state::Store> store;
+    BackendMap backends;
+    std::unique_ptr<storage::VolumeStore> volumes;
+    Catalog& catalog;  // outlives the host
+    EventLoop& io;     // outlives the host; it and the catalog end (Stop, Shutdown) before the host
+                       // does, because what they run posts to it
+    Log log;
+    VmCreator::Limits limits;
+    absl::Duration boot_sign_limit = absl::Seconds(40);
+  };
+  enum class DeleteMode { kStoppedOnly, kForce };
+  struct Summary {
+    std::string installation_id;
+    uint32_t vms = 0;
+    uint32_t running_vms = 0;
+    uint64_t oldest_event = 0;
+    uint64_t last_event = 0;
+  };
+  // Names of the VMs made from each image and booted by each kernel.
+  struct Uses {
+    std::map<std::string, std::vector<std::string>> of_image;
+    std::map<std::string, std::vector<std::string>> of_kernel;
+  };
+
+  explicit Host(Parts parts);
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+  // Waits for the step that each runner is at; machines go on running.
+  ~Host();
+
+  // Brings rows and reality together (recovery.h). Call once, before anything else.
+  void Recover(Reply<Done> reply);
+
+  void CreateVm(CreateVmSpec spec, Cancellation cancellation, Reply<VmView> reply);
+  void StartVm(std::string name, absl::Duration agent_wait, Cancellation cancellation,
+               Reply<VmView> reply);
+  void StopVm(std::string name, StopPlan plan, Reply<VmView> reply);
+  void DeleteVm(std::string name, DeleteMode mode, Reply<Done> reply);
+  void GetVm(std::string name, Reply<VmView> reply);
+  // By name.
+  void ListVms(Reply<std::vector<VmView>> reply);
+  // Answers when the condition holds; FailedPrecondition when it can't come true without another
+  // verb.
+  void WaitVm(std::string name, WaitCondition condition, Cancellation cancellation,
+              Reply<VmView> reply);
+
+  // Starts a command in a running VM; the session lives on `io` from then on.
+  void Exec(ExecCommand command, std::shared_ptr<ExecSession::Client> client,
+            Reply<std::shared_ptr<ExecSession>> reply);
+
+  // Up to `limit` events after number `after`, as soon as there is one (event_feed.h).
+  void NextEvents(uint64_t after, size_t limit, Cancellation cancellation,
+                  Reply<std::vector<state::Event>> reply);
+
+  void Summarize(Reply<Summary> reply);
+  void ListUses(Reply<Uses> reply);
+  // FailedPrecondition with the VMs' names while the image or kernel is in use.
+  void DeleteImage(std::string name, Reply<Done> reply);
+  void DeleteKernel(std::string name, Reply<Done> reply);
+
+  // Refuses new verbs from now on and answers once no VM is creating, starting, stopping or
+  // deleting.
+  void Drain(Reply<Done> reply);
+
+  const std::filesystem::path& state_dir() const { return state_dir_; }
+
+ private:
+  // Posts `verb` unless the host drains; then the reply is Unavailable.
+  template <typename T, typename Verb>
+  void Decide(Reply<T> reply, Verb verb);
+  Uses CollectUses();
+
+  const std::filesystem::path state_dir_;
+  const std::unique_ptr<state::Store> store_;
+  const std::unique_ptr<storage::VolumeStore> volumes_;
+  Catalog& catalog_;
+  EventLoop& io_;
+  BackendMap backends_;
+  VmTable vms_ ABSL_GUARDED_BY(sequence_);
+  EventFeed feed_ ABSL_GUARDED_BY(sequence_);
+  Waiters waiters_ ABSL_GUARDED_BY(sequence_);
+  VmLedger ledger_ ABSL_GUARDED_BY(sequence_);
+  MachineSupervisor supervisor_ ABSL_GUARDED_BY(sequence_);
+  VmLifecycle lifecycle_ ABSL_GUARDED_BY(sequence_);
+  VmCreator creator_ ABSL_GUARDED_BY(sequence_);
+  Recovery recovery_ ABSL_GUARDED_BY(sequence_);
+  std::set<std::string> images_going_ ABSL_GUARDED_BY(sequence_);
+  bool draining_ ABSL_GUARDED_BY(sequence_) = false;
+  Sequence sequence_;
+};
+
+}  // namespace ember::daemon

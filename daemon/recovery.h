@@ -1,0 +1,61 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/reply.h"
+#include "daemon/machine_supervisor.h"
+#include "daemon/vm_ledger.h"
+#include "daemon/vm_lifecycle.h"
+
+namespace ember::daemon {
+
+// Brings rows and reality together when the daemon starts: the same steps that handle a failure,
+// taken from what the rows say.
+//
+//   creating           undone: the caller never got an answer
+//   starting           what the launch left is ended; the VM has failed
+//   running, paused    adopted; failed with the reason when its machine is gone. An adoption that
+//                      goes wrong in any other way ends nothing and is tried again
+//   stopping           adopted, and the guest is asked again
+//   deleting           finished
+//   failed             a machine that an earlier try could not end is ended
+//
+// A machine that can't be ended keeps its row, so that no second one is started on its disk.
+//
+// Afterwards what belongs to this installation and to no row is removed: tagged processes,
+// directories under vms/. VMs are handled at the same time, each within a deadline. Lives on
+// `host`.
+class Recovery {
+ public:
+  Recovery(VmLedger& ledger, MachineSupervisor& supervisor, VmLifecycle& lifecycle, VmTable& vms)
+      : ledger_(ledger), supervisor_(supervisor), lifecycle_(lifecycle), vms_(vms) {}
+
+  // Answers when every VM has been settled; an error is the store's.
+  void Run(Reply<Done> reply);
+
+ private:
+  // Answers the caller when its last holder is gone.
+  struct Pass;
+  using PassPtr = std::shared_ptr<Pass>;
+
+  void Recover(Vm& vm, const PassPtr& pass);
+  void Adopt(Vm& vm, const PassPtr& pass);
+  void OnAdopted(Vm& vm, absl::StatusOr<std::shared_ptr<hypervisor::Machine>> machine,
+                 const PassPtr& pass);
+  void AdoptLater(Vm& vm, const absl::Status& why);
+  // Ends what may be left of the machine, then settles `event`; without one the state stays.
+  void EndLeftMachine(Vm& vm, std::optional<state::VmEvent> event, std::string why,
+                      const PassPtr& pass);
+  void MachineGone(Vm& vm, std::optional<state::VmEvent> event, std::string why);
+  void MachineLeft(Vm& vm, std::optional<state::VmEvent> event, const absl::Status& why);
+  void RemoveLeftovers();
+
+  VmLedger& ledger_;
+  MachineSupervisor& supervisor_;
+  VmLifecycle& lifecycle_;
+  VmTable& vms_;
+};
+
+}  // namespace ember::daemon

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "daemon/catalog.h"
+#include "daemon/doctor.h"
+#include "daemon/exec_session.h"
+#include "daemon/host.h"
+#include "daemon/vm_view.h"
+#include "ember/v1/host_service.pb.h"
+
+// Between the wire's messages and the core's values. Pure functions.
+namespace ember::daemon::rpc {
+
+v1::Vm ToProto(const VmView& vm);
+v1::Event ToProto(const state::Event& event);
+v1::Image ToProto(const images::ImageRecord& image, const std::vector<std::string>& used_by);
+v1::Kernel ToProto(const images::KernelRecord& kernel, const std::vector<std::string>& used_by);
+v1::Progress ToProto(const images::Progress& progress);
+v1::DoctorCheck ToProto(const DoctorCheck& check);
+v1::ExecExited ToProto(const ExecResult& result);
+
+CreateVmSpec FromProto(const v1::CreateVmRequest& request);
+// InvalidArgument for an empty argv or a time-out that is not positive.
+absl::StatusOr<ExecCommand> FromProto(const v1::ExecStart& start);
+absl::Duration FromProto(const google::protobuf::Duration& duration);
+
+}  // namespace ember::daemon::rpc

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "absl/time/time.h"
+#include "backends/hypervisor/backend.h"
+#include "backends/storage/volume_store.h"
+#include "base/cancellation.h"
+#include "base/event_loop.h"
+#include "base/log.h"
+#include "base/reply.h"
+#include "base/sequence.h"
+#include "daemon/vm_paths.h"
+
+namespace ember::daemon {
+
+// What a new VM's disk is made from; a machine without a disk (local backend) has no source.
+struct DiskPlan {
+  std::filesystem::path source;  // raw ext4 of the image; empty: no disk
+  uint64_t size_bytes = 0;
+};
+
+struct StopPlan {
+  bool force = false;                        // kill at once
+  absl::Duration grace = absl::Seconds(20);  // from the first request to the kill
+  std::stop_token hurry = {};                // turns the grace into a kill at once
+};
+
+// Does the slow work of one VM: its operations run in order on a thread of its own (which exists
+// only once there was work), different VMs at the same time. Holds nothing shared and decides
+// nothing: every call answers exactly once, on the runner's thread, and the host settles what it
+// means. The destructor waits for the work under way.
+class VmRunner {
+ public:
+  struct Context {
+    EventLoop& io;
+    Log log;
+    storage::VolumeStore& volumes;
+  };
+
+  VmRunner(Context context, std::string vm_name, VmPaths paths);
+
+  // Makes the VM's directory and its disk. After an error neither is left.
+  void Prepare(DiskPlan plan, Cancellation cancellation,
+               Reply<std::optional<storage::Volume>> reply);
+
+  // Starts a machine; empties the console first. After an error no process or socket of it is left.
+  void Launch(hypervisor::Backend& backend, hypervisor::MachineSpec spec, Cancellation cancellation,
+              Reply<std::shared_ptr<hypervisor::Machine>> reply);
+
+  // Takes hold of a machine of an earlier daemon.
+  void Adopt(hypervisor::Backend& backend, hypervisor::MachineHandle handle,
+             Cancellation cancellation, Reply<std::shared_ptr<hypervisor::Machine>> reply);
+
+  // Ends what a launch that was cut off has left.
+  void Reap(hypervisor::Backend& backend, hypervisor::MachineHandle handle,
+            Cancellation cancellation, Reply<Done> reply);
+
+  // Agent shutdown, then the power button, then the kill, each with its share of the grace. When it
+  // answers OK no process or socket of the machine is left.
+  void Stop(std::shared_ptr<hypervisor::Machine> machine, StopPlan plan,
+            Reply<hypervisor::ExitReport> reply);
+
+  // Removes the VM's directory with all that is in it.
+  void Remove(Reply<Done> reply);
+
+  // Keeps the console bounded from now on while `machine` lives; call once per machine.
+  void KeepConsoleBounded(std::weak_ptr<hypervisor::Machine> machine);
+
+ private:
+  absl::StatusOr<std::optional<storage::Volume>> MakeDisk(const DiskPlan& plan,
+                                                          const Cancellation& cancellation);
+  absl::StatusOr<hypervisor::ExitReport> StopNow(
+      const std::shared_ptr<hypervisor::Machine>& machine, const StopPlan& plan);
+  void AskToPowerOff(const std::shared_ptr<hypervisor::Machine>& machine, const StopPlan& plan);
+
+  const Context context_;
+  const std::string vm_name_;
+  const VmPaths paths_;
+  Sequence sequence_;
+};
+
+}  // namespace ember::daemon

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "base/log.h"
+
+namespace ember::agent {
+
+// Who is process 1 once the root is mounted: the image's init if there is one, or the agent.
+enum class InitChoice { kAuto, kAgent };
+
+// What the kernel's command line says to the initramfs (docs/agent-protocol.md, "Booting a VM").
+struct BootOptions {
+  std::string root = "/dev/vda";          // ember.root=
+  std::string root_type = "ext4";         // ember.rootfstype=
+  std::string root_flags;                 // ember.rootflags=: mount options, separated by ','
+  std::string hostname;                   // ember.hostname=; empty: the image's own
+  InitChoice choice = InitChoice::kAuto;  // ember.init=auto|agent
+  std::string init;                       // init=: the image's init, before the usual places
+  LogLevel log_level = LogLevel::kInfo;   // ember.log=
+
+  friend bool operator==(const BootOptions&, const BootOptions&) = default;
+};
+
+// Reads the content of /proc/cmdline. Words that are not ours are passed over, and so are ours with
+// a value that makes no sense: a VM that boots with a default can be looked at. Double quotes keep
+// blanks together, as in the kernel.
+BootOptions ParseKernelCommandLine(std::string_view line);
+
+}  // namespace ember::agent

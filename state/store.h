@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "state/allocator.h"
+#include "state/database.h"
+#include "state/event.h"
+#include "state/event_log.h"
+#include "state/vm_record.h"
+#include "state/vm_table.h"
+
+namespace ember::state {
+
+// How many events are kept; older ones go as new ones come.
+inline constexpr uint64_t kEventsKept = 10'000;
+
+// A new state together with the event that tells of it.
+struct Change {
+  VmState state;
+  std::string message;  // of the event; when `state` is kFailed also the record's state_reason,
+                        // which every other state clears
+  std::string kind;     // of the event; empty: the state's name
+};
+
+// What CreateVm found or made.
+struct CreateResult {
+  enum class Kind {
+    kMade,   // a new row, its CID and its event; the caller goes on with the disk
+    kFound,  // the VM that an earlier request with the same id and body made, as it is now
+  };
+  Kind kind;
+  VmRecord vm;
+};
+
+// Everything the daemon must not forget: VMs, leases, machines, events, in <state-dir>/state.db.
+// Every call is exactly one transaction, on disk when it returns OK and without any effect
+// otherwise. A call that changes a VM answers with its record as it is now.
+//
+// The store checks what constraints can check; whether a change of state is allowed is for
+// lifecycle.h and decided by the caller before it calls.
+//
+// Errors, beside those of database.h: a VM that is not there is NotFound (reason VM_NOT_FOUND). A
+// full disk is ResourceExhausted, a read-only one PermissionDenied: nothing was changed, and the
+// call may be repeated.
+//
+// Lives on `host`: not thread-safe, and every writing call waits for the disk.
+class Store {
+ public:
+  // Opens or makes `state_dir`/state.db (mode 0600; the directory is there and locked by the
+  // caller). A damaged, foreign or newer database is refused with the path and a way out in the
+  // error, and stays as it is.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::filesystem::path& state_dir);
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // UUID of this state directory, made at its first open and never changed; tags every process.
+  const std::string& installation_id() const { return installation_id_; }
+
+  // --- VMs. ---
+
+  // Makes a VM in state creating with the lowest free CID and the event "creating". The name has
+  // been validated (vm_name.h).
+  //
+  // A name that is taken: AlreadyExists (reason VM_EXISTS), "vm 'x' already exists". With a request
+  // id that some VM was made with: the same digest answers that VM, whatever its state and name
+  // (kFound, nothing is changed); another digest is AlreadyExists (reason REQUEST_ID_REUSED). A
+  // deleted VM's request id is forgotten with it.
+  absl::StatusOr<CreateResult> CreateVm(const NewVm& vm);
+
+  // The VM that was made with this request id, if it is still there.
+  absl::StatusOr<std::optional<VmRecord>> FindByRequestId(std::string_view request_id);
+
+  absl::StatusOr<VmRecord> GetVm(std::string_view name);
+  absl::StatusOr<VmRecord> GetVmById(std::string_view vm_id);
+  // All VMs by name.
+  absl::StatusOr<std::vector<VmRecord>> ListVms();
+
+  absl::StatusOr<VmRecord> SetState(std::string_view vm_id, const Change& change);
+
+  // Records the VM's disk together with the end of creating.
+  absl::StatusOr<VmRecord> SetDisk(std::string_view vm_id, const DiskRow& disk,
+                                   const Change& change);
+
+  // Removes the VM's row with its leases, its machine row and its request id; its events stay, and
+  // "deleted" is the last of them. The caller knows that no process of it is left.
+  // FailedPrecondition unless the VM is in state deleting.
+  absl::Status DeleteVm(std::string_view vm_id, std::string_view message);
+
+  // --- Machines. A machine row says: processes with this machine_id may exist. ---
+
+  // Records the intent to launch (process.pid 0) together with the new state; boot_retries is 0
+  // again. FailedPrecondition when the VM has a machine row: its processes must be gone and it must
+  // be cleared first.
+  absl::StatusOr<VmRecord> BeginStart(std::string_view vm_id, const MachineRow& intent,
+                                      const Change& change);
+
+  // Replaces the machine row of a boot that hangs, and whose processes are gone, by the intent to
+  // launch once more; boot_retries grows by one.
+  absl::StatusOr<VmRecord> BeginBootRetry(std::string_view vm_id, const MachineRow& intent,
+                                          const Change& change);
+
+  // Completes the intent with the processes that run now; started_at is now. FailedPrecondition
+  // unless the VM has a machine row with the same machine_id.
+  absl::StatusOr<VmRecord> RecordMachine(std::string_view vm_id, const MachineRow& machine,
+                                         const Change& change);
+
+  // Drops the machine row: no process of it is left. OK when there is none.
+  absl::StatusOr<VmRecord> ClearMachine(std::string_view vm_id, const Change& change);
+
+  // --- Events. ---
+
+  // Stores an event that changes no state, e.g. "agent-ready".
+  absl::Status AppendEvent(std::string_view vm_id, std::string_view kind, std::string_view message);
+
+  // Up to `limit` events after `sequence`, in order; none when `sequence` is the last one.
+  // OutOfRange (reason EVENTS_PRUNED) when the next one is no longer kept, and OutOfRange (reason
+  // EVENTS_UNKNOWN) for a number that was never given out.
+  absl::StatusOr<std::vector<Event>> EventsAfter(uint64_t sequence, size_t limit);
+
+  // The number of the newest event, 0 before the first one. No transaction: kept in memory.
+  uint64_t LastSequence() const { return events_.last(); }
+  // The number of the oldest event that is kept; LastSequence() + 1 when none is. The same.
+  uint64_t OldestSequence() const { return events_.oldest(); }
+
+ private:
+  // What one call changes beside the state, within its transaction.
+  using Work = absl::FunctionRef<absl::Status(const VmRecord& before)>;
+
+  Store(std::unique_ptr<Database> database, std::string installation_id, EventLog events);
+  absl::StatusOr<VmRecord> Require(std::string_view vm_id);
+  absl::StatusOr<VmRecord> Apply(std::string_view vm_id, const Change& change, Work work);
+
+  std::unique_ptr<Database> database_;
+  std::string installation_id_;
+  EventLog events_;
+  VmTable vms_;
+  Allocator allocator_;
+};
+
+}  // namespace ember::state
