@@ -292,8 +292,7 @@ grpc::Status FakeHost::BuildImage(Context* context, const v1::BuildImageRequest*
   if (auto failure = TakeFailure(context); !failure.ok()) return failure;
   v1::ImageProgress step;
   step.mutable_progress()->set_stage("unpacking");
-  step.mutable_progress()->set_message("unpacking " + std::to_string(request->packages_size()) +
-                                       " packages");
+  step.mutable_progress()->set_message(std::to_string(request->packages_size()) + " packages");
   writer->Write(step);
   v1::Image& image = *step.mutable_result();
   image.set_name(request->name());
