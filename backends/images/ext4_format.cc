@@ -122,11 +122,13 @@ absl::StatusOr<Ext4Handle> FormatExt4(const std::filesystem::path& path,
   MarkTablesZeroed(raw);
   ReserveInodes(raw);
   RETURN_IF_ERROR(Ext4Status(ext2fs_create_resize_inode(raw), path, "cannot prepare for growing"));
-  // Lazy: the journal's blocks are holes, so they need no zeros.
+  // Lazy: the journal's blocks are holes, so they need no zeros. And no look whether the file,
+  // which is new, is mounted: getmntent, which that takes, can't be called on two threads at once.
   ext2fs_journal_params journal{geometry.journal_blocks, 0};
   RETURN_IF_ERROR(
-      Ext4Status(ext2fs_add_journal_inode3(raw, &journal, ~0ULL, EXT2_MKJOURNAL_LAZYINIT), path,
-                 "cannot make a journal"));
+      Ext4Status(ext2fs_add_journal_inode3(raw, &journal, ~0ULL,
+                                           EXT2_MKJOURNAL_LAZYINIT | EXT2_MKJOURNAL_NO_MNT_CHECK),
+                 path, "cannot make a journal"));
   return filesystem;
 }
 

@@ -11,9 +11,11 @@
 #ifdef __SANITIZE_THREAD__
 
 // ThreadSanitizer calls it when the program starts. The reference count of absl::Status lives in
-// the prebuilt library, so its last release looks like a race with earlier readers. It stands
-// beside main, so that every test program has it.
-extern "C" const char* __tsan_default_suppressions() { return "race:absl::*Status::Unref*\n"; }
+// the prebuilt library, so its last release, and that of its payloads, looks like a race with
+// earlier readers. It stands beside main, so that every test program has it.
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:absl::*Status::Unref*\nrace:status_internal::Payload\n";
+}
 
 #endif
 
