@@ -20,23 +20,26 @@ namespace {
 
 constexpr size_t kReadSize = size_t{1} << 18;
 
+// Made once and kept: loading it takes time.
+locale_t Utf8Locale() {
+  static const locale_t kLocale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  return kLocale;
+}
+
 // While it lives, names in UTF-8 pass through libarchive unchanged on this thread, whatever locale
 // the process has.
 class Utf8Scope {
  public:
-  Utf8Scope() : locale_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
-    if (locale_ != nullptr) previous_ = uselocale(locale_);
+  Utf8Scope() {
+    if (Utf8Locale() != nullptr) previous_ = uselocale(Utf8Locale());
   }
   Utf8Scope(const Utf8Scope&) = delete;
   Utf8Scope& operator=(const Utf8Scope&) = delete;
   ~Utf8Scope() {
-    if (locale_ == nullptr) return;
-    uselocale(previous_);
-    freelocale(locale_);
+    if (previous_ != nullptr) uselocale(previous_);
   }
 
  private:
-  locale_t locale_;
   locale_t previous_ = nullptr;
 };
 
