@@ -160,11 +160,12 @@ void EventLoop::AssertCurrent() const { EMBER_CHECK(IsCurrent()); }
 bool EventLoop::IsCurrent() const { return runner_ == std::this_thread::get_id(); }
 
 void EventLoop::Dispatch(const epoll_event& event) {
-  if (event.data.u64 == kWakeSerial) {
+  const uint64_t serial = event.data.u64;  // epoll_event is packed: no reference may point into it
+  if (serial == kWakeSerial) {
     RunTasks();
     return;
   }
-  auto found = watchers_.find(event.data.u64);
+  auto found = watchers_.find(serial);
   if (found == watchers_.end()) return;
   const std::shared_ptr<Ready> ready = found->second.ready;
   (*ready)(event.events);

@@ -43,6 +43,11 @@ find_library(PROTOBUF_LITE_ARCHIVE NAMES libprotobuf-lite.a REQUIRED)
 add_library(ember_protobuf_lite INTERFACE)
 target_link_libraries(ember_protobuf_lite INTERFACE "${PROTOBUF_LITE_ARCHIVE}" Threads::Threads)
 
+# As an archive, too: `ember` is static.
+find_library(YAML_CPP_ARCHIVE NAMES libyaml-cpp.a REQUIRED)
+add_library(ember_yaml INTERFACE)
+target_link_libraries(ember_yaml INTERFACE "${YAML_CPP_ARCHIVE}")
+
 if(EMBER_RPC)
   find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
   pkg_check_modules(GRPC REQUIRED grpc++_unsecure protobuf)

@@ -17,6 +17,11 @@ if(EMBER_SANITIZE)
   target_compile_options(ember_flags INTERFACE
     -fsanitize=${EMBER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(ember_flags INTERFACE -fsanitize=${EMBER_SANITIZE})
+  # EMBER_SANITIZED_ADDRESS, EMBER_SANITIZED_THREAD, ...: for the few places that must know.
+  string(TOUPPER "${EMBER_SANITIZE}" sanitizers)
+  string(REPLACE "," ";" sanitizers "${sanitizers}")
+  list(TRANSFORM sanitizers PREPEND EMBER_SANITIZED_)
+  target_compile_definitions(ember_flags INTERFACE EMBER_SANITIZED ${sanitizers})
 endif()
 
 find_program(EMBER_CCACHE ccache)

@@ -3,6 +3,7 @@ function(ember_library NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_library(${NAME} STATIC ${ARG_SOURCES})
   target_link_libraries(${NAME} PUBLIC ember_flags ${ARG_DEPS})
+  ember_use_precompiled(${NAME} ember_common_headers)
 endfunction()
 
 # ember_program(NAME SOURCES ... DEPS ... [STATIC]): STATIC links a program that needs no library at run time.
@@ -22,6 +23,9 @@ function(ember_test NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE ember_flags catch_main ${ARG_DEPS})
+  ember_use_precompiled(${NAME} ember_test_headers)
+  # What a test of the programs does takes no time in the test itself, and compiling is what a run waits for.
+  target_compile_options(${NAME} PRIVATE $<$<CONFIG:Release>:-O0>)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)

@@ -19,6 +19,13 @@
 #include "base/status_macros.h"
 #include "guest-agent/child_plan.h"
 
+#ifdef EMBER_SANITIZED_THREAD
+// ThreadSanitizer's clone takes the child for a fork and gives up, since it shares our memory. This
+// is the C library's own name for the same function.
+extern "C" int __clone(int (*entry)(void*), void* stack, int flags, void* argument, ...) noexcept;
+#define clone __clone
+#endif
+
 namespace ember::agent {
 namespace {
 

@@ -15,14 +15,6 @@
 
 #include "base/status.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define EMBER_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define EMBER_SANITIZED 1
-#endif
-#endif
-
 namespace ember::vsock {
 namespace {
 

@@ -14,7 +14,7 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef EMBER_SANITIZED_ADDRESS
 constexpr long kMostResidentKib = 200'000;
 #else
 constexpr long kMostResidentKib = 20'000;

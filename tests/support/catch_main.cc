@@ -8,7 +8,7 @@
 
 #include <csignal>
 
-#ifdef __SANITIZE_THREAD__
+#ifdef EMBER_SANITIZED_THREAD
 
 // ThreadSanitizer calls it when the program starts. The reference count of absl::Status lives in
 // the prebuilt library, so its last release, and that of its payloads, looks like a race with

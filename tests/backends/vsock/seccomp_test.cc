@@ -11,10 +11,6 @@
 
 #include "tests/support/status_matchers.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define EMBER_SANITIZED 1
-#endif
-
 namespace ember::vsock {
 namespace {
 
