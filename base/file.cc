@@ -8,9 +8,12 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <system_error>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 
@@ -93,9 +96,26 @@ absl::Status MakeDirectories(const std::filesystem::path& path, mode_t mode) {
   return error == 0 ? absl::OkStatus() : ErrnoStatus(error, path.native());
 }
 
+absl::Status MoveDirectory(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
+    const int error = errno;
+    std::error_code ignored;
+    const bool done = error == ENOENT && std::filesystem::is_directory(to, ignored);
+    if (!done) return ErrnoStatus(error, fmt::format("{} to {}", from.native(), to.native()));
+  }
+  RETURN_IF_ERROR(SyncDirectory(to.parent_path()));
+  return SyncDirectory(from.parent_path());
+}
+
 absl::Status RemoveTree(const std::filesystem::path& path) {
+  // An entry that goes by itself while we look, such as a socket that its owner closes, ends the
+  // walk with ENOENT; what is left is for the next one.
+  constexpr int kWalks = 100;
   std::error_code error;
-  std::filesystem::remove_all(path, error);
+  for (int walk = 0; walk < kWalks; ++walk) {
+    std::filesystem::remove_all(path, error);
+    if (error != std::errc::no_such_file_or_directory) break;
+  }
   if (error) return ErrnoStatus(error.value(), path.native());
   return absl::OkStatus();
 }
@@ -114,12 +134,21 @@ absl::StatusOr<std::string> HostBootId() {
   return id;
 }
 
-absl::StatusOr<std::string> RandomUuid() {
-  std::array<unsigned char, 16> bytes;
+namespace {
+
+using UuidBytes = std::array<unsigned char, 16>;
+
+absl::StatusOr<UuidBytes> RandomBytes() {
+  UuidBytes bytes;
   if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
     return ErrnoStatus(errno, "getrandom");
   }
-  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);
+  return bytes;
+}
+
+// With the marks of a version and of the RFC's variant.
+std::string UuidText(UuidBytes bytes, unsigned version) {
+  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | (version << 4));
   bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);
   std::string text;
   for (size_t i = 0; i < bytes.size(); ++i) {
@@ -127,6 +156,22 @@ absl::StatusOr<std::string> RandomUuid() {
     text += fmt::format("{:02x}", bytes[i]);
   }
   return text;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> RandomUuid() {
+  ASSIGN_OR_RETURN(const UuidBytes bytes, RandomBytes());
+  return UuidText(bytes, 4);
+}
+
+absl::StatusOr<std::string> TimeOrderedUuid() {
+  ASSIGN_OR_RETURN(UuidBytes bytes, RandomBytes());
+  uint64_t milliseconds = static_cast<uint64_t>(absl::ToUnixMillis(absl::Now()));
+  for (int i = 5; i >= 0; --i, milliseconds >>= 8) {
+    bytes[static_cast<size_t>(i)] = static_cast<unsigned char>(milliseconds);
+  }
+  return UuidText(bytes, 7);
 }
 
 }  // namespace ember

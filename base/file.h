@@ -24,8 +24,13 @@ absl::Status WriteFileAtomically(const std::filesystem::path& path, std::string_
 // Makes `path` and its missing parents; those it makes have `mode`.
 absl::Status MakeDirectories(const std::filesystem::path& path, mode_t mode);
 
-// Removes `path` and all below it, without following symbolic links. An absent path is OK.
+// Removes `path` and all below it, without following symbolic links. An absent path is OK, and so
+// is an entry that somebody else removes meanwhile.
 absl::Status RemoveTree(const std::filesystem::path& path);
+
+// Gives the directory `from` the name `to` on the same filesystem, durably. Done already (`to` is
+// there and `from` is not) is OK; with both there AlreadyExists, and nothing is changed.
+absl::Status MoveDirectory(const std::filesystem::path& from, const std::filesystem::path& to);
 
 // Takes an exclusive lock (flock) on the file `path`, which is made if needed. Held until the
 // descriptor is closed, so also until the process ends in any way. AlreadyExists when another
@@ -36,7 +41,11 @@ absl::StatusOr<UniqueFd> LockFile(const std::filesystem::path& path);
 // it.
 absl::StatusOr<std::string> HostBootId();
 
-// A random version-4 UUID in the usual form.
+// A random version-4 UUID in the usual form (RFC 9562, section 5.4).
 absl::StatusOr<std::string> RandomUuid();
+
+// A version-7 UUID (RFC 9562, section 5.7): those of later milliseconds sort behind, so that rows
+// that are made together lie together in an index.
+absl::StatusOr<std::string> TimeOrderedUuid();
 
 }  // namespace ember

@@ -1,11 +1,10 @@
 #include "base/sequence.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <chrono>
 
 #include "base/check.h"
+#include "base/thread_cache.h"
 
 namespace ember {
 namespace {
@@ -18,47 +17,44 @@ constexpr absl::Duration kForever = absl::Hours(24 * 365 * 100);
 
 }  // namespace
 
-Sequence::Sequence(std::string name) : name_(std::move(name)) {}
+Sequence::Sequence(std::string name, SequenceThread thread)
+    : name_(std::move(name)), kind_(thread) {}
 
 Sequence::~Sequence() { Shutdown(); }
 
 bool Sequence::Post(Task task) {
-  {
-    std::lock_guard lock(mutex_);
-    if (closed_) return false;
-    queue_.push_back(std::move(task));
-    if (!thread_.joinable()) thread_ = std::thread(&Sequence::Run, this);
-  }
-  wake_.notify_one();
+  std::lock_guard lock(mutex_);
+  if (closed_) return false;
+  queue_.push_back(std::move(task));
+  Wake();
   return true;
 }
 
 bool Sequence::PostAfter(absl::Duration delay, Task task) {
-  {
-    std::lock_guard lock(mutex_);
-    if (closed_) return false;
-    delayed_.emplace(Clock::now() + absl::ToChronoNanoseconds(std::min(delay, kForever)),
-                     std::move(task));
-    if (!thread_.joinable()) thread_ = std::thread(&Sequence::Run, this);
-  }
-  wake_.notify_one();
+  std::lock_guard lock(mutex_);
+  if (closed_) return false;
+  delayed_.emplace(Clock::now() + absl::ToChronoNanoseconds(std::min(delay, kForever)),
+                   std::move(task));
+  Wake();
   return true;
+}
+
+void Sequence::Wake() {
+  if (running_) return wake_.notify_one();
+  running_ = true;
+  RunOnCachedThread(name_, [this] { Run(); });
 }
 
 void Sequence::Shutdown() {
   EMBER_CHECK(!IsCurrent());
-  std::thread thread;
-  {
-    std::lock_guard lock(mutex_);
-    closed_ = true;
-    thread.swap(thread_);
-  }
-  wake_.notify_one();
-  if (thread.joinable()) thread.join();
-  // Delayed tasks may own replies that post elsewhere: destroy them outside the lock.
+  // Delayed tasks may own replies that post elsewhere: destroyed outside the lock.
   std::multimap<Clock::time_point, Task> dropped;
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  closed_ = true;
+  wake_.notify_one();
+  left_.wait(lock, [this] { return !running_; });
   dropped.swap(delayed_);
+  lock.unlock();
 }
 
 void Sequence::AssertCurrent() const { EMBER_CHECK(IsCurrent()); }
@@ -66,9 +62,10 @@ void Sequence::AssertCurrent() const { EMBER_CHECK(IsCurrent()); }
 bool Sequence::IsCurrent() const { return current_sequence == this; }
 
 void Sequence::Run() {
-  pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
   current_sequence = this;
   for (Task task; NextTask(task); task = nullptr) std::move(task)();
+  // Whoever waits in Shutdown may have destroyed this object by now.
+  current_sequence = nullptr;
 }
 
 bool Sequence::NextTask(Task& task) {
@@ -84,7 +81,12 @@ bool Sequence::NextTask(Task& task) {
       queue_.pop_front();
       return true;
     }
-    if (closed_) return false;
+    const bool idle = kind_ == SequenceThread::kBorrowed && delayed_.empty();
+    if (closed_ || idle) {
+      running_ = false;
+      left_.notify_all();
+      return false;
+    }
     if (delayed_.empty()) {
       wake_.wait(lock);
     } else {

@@ -50,6 +50,17 @@ class AgentWatch::Core : public std::enable_shared_from_this<AgentWatch::Core> {
 
   EventLoop& io() const { return io_; }
 
+  void Suspend() {
+    suspended_ = true;
+    io_.CancelTimer(timer_);
+  }
+
+  void Resume() {
+    if (!std::exchange(suspended_, false) || closed_) return;
+    unanswered_ = 0;
+    if (!probing_) Probe();
+  }
+
   void Close() {
     closed_ = true;
     changed_ = nullptr;
@@ -87,7 +98,7 @@ class AgentWatch::Core : public std::enable_shared_from_this<AgentWatch::Core> {
 
   void OnAnswer(bool answered) {
     probing_ = false;
-    if (closed_) return;
+    if (closed_ || (suspended_ && !answered)) return;
     if (answered) {
       unanswered_ = 0;
       Become(AgentState::kReady);
@@ -95,6 +106,7 @@ class AgentWatch::Core : public std::enable_shared_from_this<AgentWatch::Core> {
       Become(AgentState::kLost);
     }
     if (std::exchange(probe_again_, false) && !answered) return Probe();
+    if (suspended_) return;
     timer_ = io_.RunAfter(NextProbe(), [self = shared_from_this()] { self->Probe(); });
   }
 
@@ -120,6 +132,7 @@ class AgentWatch::Core : public std::enable_shared_from_this<AgentWatch::Core> {
   bool probing_ = false;
   bool probe_again_ = false;  // the guest called while a probe was under way
   bool closed_ = false;
+  bool suspended_ = false;
   int unanswered_ = 0;
   EventLoop::TimerId timer_ = 0;
 };
@@ -136,6 +149,14 @@ std::unique_ptr<AgentWatch> AgentWatch::Start(EventLoop& io, const Log& log,
 }
 
 AgentWatch::AgentWatch(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+
+void AgentWatch::Suspend() {
+  core_->io().Post([core = core_] { core->Suspend(); });
+}
+
+void AgentWatch::Resume() {
+  core_->io().Post([core = core_] { core->Resume(); });
+}
 
 AgentWatch::~AgentWatch() {
   EventLoop& io = core_->io();

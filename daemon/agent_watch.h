@@ -59,6 +59,9 @@ class AgentWatch {
                                            Changed changed, Periods periods);
   AgentWatch(const AgentWatch&) = delete;
   AgentWatch& operator=(const AgentWatch&) = delete;
+  // The vCPUs stand still: silence means nothing until Resume. Any thread.
+  void Suspend();
+  void Resume();
   // Ends the watch; `changed` is not called any more once `io` has run what is queued. Any thread.
   ~AgentWatch();
 

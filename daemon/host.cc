@@ -43,6 +43,13 @@ absl::Status NotRunning(const Vm& vm) {
              : status;
 }
 
+absl::Status BeingRenamed(const Vm& vm) {
+  return WithHint(WithReason(FailedPrecondition("vm '{}' is being renamed from '{}'",
+                                                vm.record.name, vm.record.dir_name),
+                             "WRONG_STATE"),
+                  "try again when that is done: ember vm list");
+}
+
 Verdict AgentIsReady(const Vm& vm) {
   if (vm.agent == AgentState::kReady) return Verdict::kHolds;
   const bool may_come =
@@ -63,6 +70,7 @@ Verdict HasStopped(const Vm& vm) {
 }
 
 bool IsBusy(const Vm& vm) {
+  if (vm.renaming()) return true;
   switch (vm.record.state) {
     case state::VmState::kCreating:
     case state::VmState::kStarting:
@@ -87,15 +95,25 @@ Host::Host(Parts parts)
       waiters_(sequence_, vms_),
       ledger_({state_dir_, sequence_, *store_, backends_, *volumes_, catalog_, io_, parts.log,
                std::move(parts.host_boot_id), parts.boot_sign_limit},
-              vms_, feed_, waiters_),
+              vms_, feed_, waiters_,
+              [this](Vm& vm) {
+                sequence_.AssertCurrent();
+                autopilot_.OnChanged(vm);
+              }),
       supervisor_(ledger_, vms_, feed_, waiters_,
                   [this](Vm& vm) {
                     sequence_.AssertCurrent();
                     lifecycle_.Relaunch(vm);
                   }),
-      lifecycle_(ledger_, supervisor_, vms_, feed_, waiters_),
-      creator_(ledger_, lifecycle_, vms_, waiters_, feed_, std::move(parts.limits)),
-      recovery_(ledger_, supervisor_, lifecycle_, vms_),
+      lifecycle_(ledger_, supervisor_, vms_, feed_, waiters_,
+                 {parts.limits.host_memory_mib, parts.memory_limit_percent}),
+      settings_(ledger_, vms_, feed_, parts.limits),
+      autopilot_(ledger_, lifecycle_, vms_, std::move(parts.clocks), parts.periods),
+      creator_(ledger_, lifecycle_, autopilot_, vms_, waiters_, feed_, parts.limits,
+               std::move(parts.defaults)),
+      recovery_(ledger_, supervisor_, lifecycle_, settings_, vms_),
+      check_(ledger_, vms_),
+      repair_(check_, ledger_, vms_, supervisor_, recovery_),
       sequence_("host") {}
 
 Host::~Host() {
@@ -121,10 +139,44 @@ void Host::Decide(Reply<T> reply, Verb verb) {
   });
 }
 
+template <typename T, typename Verb>
+void Host::DecideOn(std::string name, Reply<T> reply, Verb verb) {
+  Decide(std::move(reply),
+         [this, name = std::move(name), verb = std::move(verb)](Reply<T> reply) mutable {
+           sequence_.AssertCurrent();
+           auto vm = vms_.Find(name);
+           if (!vm.ok()) return reply(vm.status());
+           if ((*vm)->renaming()) return reply(BeingRenamed(**vm));
+           verb(**vm, std::make_shared<Reply<T>>(std::move(reply)));
+         });
+}
+
+void Host::AnswerView(const std::string& vm_id, const absl::Status& outcome, Reply<VmView>& reply) {
+  sequence_.AssertCurrent();
+  if (!outcome.ok()) return reply(outcome);
+  const Vm* vm = vms_.FindById(vm_id);
+  if (vm == nullptr) return reply(Aborted("the VM was deleted meanwhile"));
+  reply(ledger_.ViewOf(*vm));
+}
+
+void Host::AnswerReady(const std::string& vm_id, absl::Duration agent_wait,
+                       const Cancellation& cancellation, std::shared_ptr<Reply<VmView>> reply) {
+  sequence_.AssertCurrent();
+  Vm* vm = vms_.FindById(vm_id);
+  if (vm == nullptr) return (*reply)(Aborted("the VM was deleted while it started"));
+  lifecycle_.AwaitAgent(
+      *vm, agent_wait, cancellation,
+      [this, vm_id, reply](const absl::Status& ready) { AnswerView(vm_id, ready, *reply); });
+}
+
 void Host::Recover(Reply<Done> reply) {
   sequence_.Post([this, reply = std::move(reply)]() mutable {
     sequence_.AssertCurrent();
-    recovery_.Run(std::move(reply));
+    recovery_.Run(Reply<Done>([this, reply = std::move(reply)](auto recovered) mutable {
+      sequence_.AssertCurrent();
+      if (recovered.ok()) autopilot_.Begin();
+      reply(std::move(recovered));
+    }));
   });
 }
 
@@ -138,84 +190,105 @@ void Host::CreateVm(CreateVmSpec spec, Cancellation cancellation, Reply<VmView> 
 
 void Host::StartVm(std::string name, absl::Duration agent_wait, Cancellation cancellation,
                    Reply<VmView> reply) {
-  Decide(std::move(reply), [this, name = std::move(name), agent_wait,
-                            cancellation](Reply<VmView> reply) {
-    sequence_.AssertCurrent();
-    auto vm = vms_.Find(name);
-    if (!vm.ok()) return reply(vm.status());
-    // Shared by the two steps; exactly one of them answers.
-    auto answer = std::make_shared<Reply<VmView>>(std::move(reply));
-    // A caller that goes away does not take a started VM with it: only the wait is
-    // cancelled.
-    lifecycle_.Start(
-        **vm, VmLifecycle::OnFailure::kStayFailed, {},
-        [this, answer, agent_wait, cancellation, id = (*vm)->record.id](absl::Status launched) {
-          sequence_.AssertCurrent();
-          if (!launched.ok()) return (*answer)(launched);
-          Vm* current = vms_.FindById(id);
-          if (current == nullptr) return (*answer)(Aborted("the VM was deleted while it started"));
-          lifecycle_.AwaitAgent(
-              *current, agent_wait, cancellation, [this, answer, id](absl::Status ready) {
-                sequence_.AssertCurrent();
-                const Vm* vm = vms_.FindById(id);
-                if (!ready.ok() || vm == nullptr)
-                  return (*answer)(ready.ok() ? Aborted("the VM was deleted") : ready);
-                (*answer)(ledger_.ViewOf(*vm));
-              });
-        });
-  });
+  DecideOn(std::move(name), std::move(reply),
+           [this, agent_wait, cancellation](Vm& vm, auto answer) {
+             sequence_.AssertCurrent();
+             // A caller that goes away does not take a started VM with it: only the wait is
+             // cancelled.
+             lifecycle_.Start(vm, {},
+                              [this, answer, agent_wait, cancellation,
+                               id = vm.record.id](const absl::Status& launched) {
+                                if (!launched.ok()) return (*answer)(launched);
+                                AnswerReady(id, agent_wait, cancellation, answer);
+                              });
+           });
 }
 
 void Host::StopVm(std::string name, StopPlan plan, Reply<VmView> reply) {
-  Decide(std::move(reply), [this, name = std::move(name), plan](Reply<VmView> reply) {
+  DecideOn(std::move(name), std::move(reply), [this, plan](Vm& vm, auto answer) {
     sequence_.AssertCurrent();
-    auto vm = vms_.Find(name);
-    if (!vm.ok()) return reply(vm.status());
-    auto answer = std::make_shared<Reply<VmView>>(std::move(reply));
-    lifecycle_.Stop(**vm, plan, [this, answer, id = (*vm)->record.id](absl::Status stopped) {
-      sequence_.AssertCurrent();
-      const Vm* current = vms_.FindById(id);
-      if (!stopped.ok()) return (*answer)(stopped);
-      if (current == nullptr) return (*answer)(Aborted("the VM was deleted meanwhile"));
-      (*answer)(ledger_.ViewOf(*current));
+    // A start that is to follow, by restart or by policy, is given up: with a VM that is off, that
+    // is all there is to stop.
+    const bool planned = Autopilot::StartIsPlanned(vm);
+    const bool off = HasStopped(vm) == Verdict::kHolds;
+    if (planned && (off || plan.force)) {
+      const absl::Status cancelled = autopilot_.CancelStart(vm);
+      if (off || !cancelled.ok()) return AnswerView(vm.record.id, cancelled, *answer);
+    }
+    lifecycle_.Stop(vm, plan, std::nullopt,
+                    [this, answer, id = vm.record.id](const absl::Status& stopped) {
+                      AnswerView(id, stopped, *answer);
+                    });
+  });
+}
+
+void Host::RestartVm(std::string name, StopPlan plan, absl::Duration agent_wait,
+                     Cancellation cancellation, Reply<VmView> reply) {
+  DecideOn(std::move(name), std::move(reply),
+           [this, plan, agent_wait, cancellation](Vm& vm, auto answer) {
+             sequence_.AssertCurrent();
+             autopilot_.Restart(vm, plan,
+                                [this, answer, agent_wait, cancellation,
+                                 id = vm.record.id](const absl::Status& started) {
+                                  if (!started.ok()) return (*answer)(started);
+                                  AnswerReady(id, agent_wait, cancellation, answer);
+                                });
+           });
+}
+
+void Host::PauseVm(std::string name, Reply<VmView> reply) {
+  DecideOn(std::move(name), std::move(reply), [this](Vm& vm, auto answer) {
+    sequence_.AssertCurrent();
+    lifecycle_.Pause(vm, [this, answer, id = vm.record.id](const absl::Status& paused) {
+      AnswerView(id, paused, *answer);
     });
   });
 }
 
-void Host::DeleteVm(std::string name, DeleteMode mode, Reply<Done> reply) {
-  Decide(std::move(reply), [this, name = std::move(name), mode](Reply<Done> reply) {
+void Host::ResumeVm(std::string name, Reply<VmView> reply) {
+  DecideOn(std::move(name), std::move(reply), [this](Vm& vm, auto answer) {
     sequence_.AssertCurrent();
-    auto vm = vms_.Find(name);
-    if (!vm.ok()) return reply(vm.status());
+    lifecycle_.Resume(vm, [this, answer, id = vm.record.id](const absl::Status& resumed) {
+      AnswerView(id, resumed, *answer);
+    });
+  });
+}
+
+void Host::RenameVm(std::string name, std::string new_name, Reply<VmView> reply) {
+  DecideOn(std::move(name), std::move(reply),
+           [this, new_name = std::move(new_name)](Vm& vm, auto answer) {
+             sequence_.AssertCurrent();
+             settings_.Rename(vm, new_name,
+                              [this, answer, id = vm.record.id](const absl::Status& renamed) {
+                                AnswerView(id, renamed, *answer);
+                              });
+           });
+}
+
+void Host::UpdateVm(std::string name, VmUpdate update, Reply<VmView> reply) {
+  DecideOn(std::move(name), std::move(reply),
+           [this, update = std::move(update)](Vm& vm, auto answer) {
+             sequence_.AssertCurrent();
+             AnswerView(vm.record.id, settings_.Update(vm, update), *answer);
+           });
+}
+
+void Host::DeleteVm(std::string name, DeleteMode mode, Reply<Done> reply) {
+  DecideOn(std::move(name), std::move(reply), [this, mode](Vm& vm, auto answer) {
+    sequence_.AssertCurrent();
     const state::VmEvent event =
         mode == DeleteMode::kForce ? state::VmEvent::kForceDelete : state::VmEvent::kDelete;
-    auto answer = std::make_shared<Reply<Done>>(std::move(reply));
-    lifecycle_.Remove(**vm, event, "", [answer](absl::Status removed) {
+    lifecycle_.Remove(vm, event, "", [answer](absl::Status removed) {
       if (!removed.ok()) return (*answer)(removed);
       (*answer)(Done{});
     });
   });
 }
 
-void Host::GetVm(std::string name, Reply<VmView> reply) {
-  sequence_.Post([this, name = std::move(name), reply = std::move(reply)]() mutable {
+void Host::Repair(HostRepair::Mode mode, Reply<std::vector<daemon::Repair>> reply) {
+  Decide(std::move(reply), [this, mode](Reply<std::vector<daemon::Repair>> reply) {
     sequence_.AssertCurrent();
-    auto vm = vms_.Find(name);
-    if (!vm.ok()) return reply(vm.status());
-    reply(ledger_.ViewOf(**vm));
-  });
-}
-
-void Host::ListVms(Reply<std::vector<VmView>> reply) {
-  sequence_.Post([this, reply = std::move(reply)]() mutable {
-    sequence_.AssertCurrent();
-    std::vector<VmView> views;
-    views.reserve(vms_.size());
-    vms_.ForEach([&](Vm& vm) {
-      sequence_.AssertCurrent();
-      views.push_back(ledger_.ViewOf(vm));
-    });
-    reply(std::move(views));
+    repair_.Run(mode, std::move(reply));
   });
 }
 
@@ -258,43 +331,6 @@ void Host::Exec(ExecCommand command, std::shared_ptr<ExecSession::Client> client
     reply(ExecSession::Start(io_, (*vm)->machine, std::move(command), kExecConnect,
                              std::move(client)));
   });
-}
-
-void Host::NextEvents(uint64_t after, size_t limit, Cancellation cancellation,
-                      Reply<std::vector<state::Event>> reply) {
-  sequence_.Post([this, after, limit, cancellation, reply = std::move(reply)]() mutable {
-    sequence_.AssertCurrent();
-    feed_.Next(after, limit, cancellation, std::move(reply));
-  });
-}
-
-void Host::Summarize(Reply<Summary> reply) {
-  sequence_.Post([this, reply = std::move(reply)]() mutable {
-    sequence_.AssertCurrent();
-    Summary summary;
-    summary.installation_id = store_->installation_id();
-    summary.vms = static_cast<uint32_t>(vms_.size());
-    vms_.ForEach([&](Vm& vm) {
-      summary.running_vms += vm.record.state == state::VmState::kRunning ? 1 : 0;
-    });
-    summary.oldest_event = store_->OldestSequence();
-    summary.last_event = store_->LastSequence();
-    reply(std::move(summary));
-  });
-}
-
-Host::Uses Host::CollectUses() {
-  sequence_.AssertCurrent();
-  Uses uses;
-  vms_.ForEach([&](Vm& vm) {
-    uses.of_image[vm.record.config.image].push_back(vm.record.name);
-    uses.of_kernel[vm.record.config.kernel].push_back(vm.record.name);
-  });
-  return uses;
-}
-
-void Host::ListUses(Reply<Uses> reply) {
-  sequence_.Post([this, reply = std::move(reply)]() mutable { reply(CollectUses()); });
 }
 
 void Host::DeleteImage(std::string name, Reply<Done> reply) {

@@ -13,18 +13,24 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
 #include "base/cancellation.h"
+#include "base/clocks.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "base/reply.h"
 #include "base/sequence.h"
+#include "daemon/anomaly.h"
+#include "daemon/autopilot.h"
 #include "daemon/catalog.h"
 #include "daemon/event_feed.h"
 #include "daemon/exec_session.h"
+#include "daemon/host_check.h"
+#include "daemon/host_repair.h"
 #include "daemon/machine_supervisor.h"
 #include "daemon/recovery.h"
 #include "daemon/vm_creator.h"
 #include "daemon/vm_ledger.h"
 #include "daemon/vm_lifecycle.h"
+#include "daemon/vm_settings.h"
 #include "daemon/vm_table.h"
 #include "daemon/vm_view.h"
 #include "daemon/waiters.h"
@@ -56,8 +62,12 @@ class Host {
     EventLoop& io;     // outlives the host; it and the catalog end (Stop, Shutdown) before the host
                        // does, because what they run posts to it
     Log log;
-    VmCreator::Limits limits;
+    VmLimits limits;
+    VmCreator::Defaults defaults = {};
+    uint32_t memory_limit_percent = 80;  // of the host's memory, for all guests together
     absl::Duration boot_sign_limit = absl::Seconds(40);
+    Clocks clocks = Clocks::Real();
+    Autopilot::Periods periods = {};
   };
   enum class DeleteMode { kStoppedOnly, kForce };
   struct Summary {
@@ -66,6 +76,9 @@ class Host {
     uint32_t running_vms = 0;
     uint64_t oldest_event = 0;
     uint64_t last_event = 0;
+    uint64_t memory_limit_mib = 0;
+    uint64_t memory_used_mib = 0;
+    std::string subnet;
   };
   // Names of the VMs made from each image and booted by each kernel.
   struct Uses {
@@ -86,10 +99,18 @@ class Host {
   void StartVm(std::string name, absl::Duration agent_wait, Cancellation cancellation,
                Reply<VmView> reply);
   void StopVm(std::string name, StopPlan plan, Reply<VmView> reply);
+  // Stops the VM where it runs and starts it; a crash in between is made up for.
+  void RestartVm(std::string name, StopPlan plan, absl::Duration agent_wait,
+                 Cancellation cancellation, Reply<VmView> reply);
+  void PauseVm(std::string name, Reply<VmView> reply);
+  void ResumeVm(std::string name, Reply<VmView> reply);
+  // Both only while the VM is off.
+  void RenameVm(std::string name, std::string new_name, Reply<VmView> reply);
+  void UpdateVm(std::string name, VmUpdate update, Reply<VmView> reply);
   void DeleteVm(std::string name, DeleteMode mode, Reply<Done> reply);
   void GetVm(std::string name, Reply<VmView> reply);
   // By name.
-  void ListVms(Reply<std::vector<VmView>> reply);
+  void ListVms(VmFilter filter, Reply<std::vector<VmView>> reply);
   // Answers when the condition holds; FailedPrecondition when it can't come true without another
   // verb.
   void WaitVm(std::string name, WaitCondition condition, Cancellation cancellation,
@@ -102,6 +123,10 @@ class Host {
   // Up to `limit` events after number `after`, as soon as there is one (event_feed.h).
   void NextEvents(uint64_t after, size_t limit, Cancellation cancellation,
                   Reply<std::vector<state::Event>> reply);
+
+  // What rows and host disagree about (host_check.h); an error: the check could not run.
+  void Check(HostCheck::Depth depth, Reply<std::vector<Anomaly>> reply);
+  void Repair(HostRepair::Mode mode, Reply<std::vector<daemon::Repair>> reply);
 
   void Summarize(Reply<Summary> reply);
   void ListUses(Reply<Uses> reply);
@@ -119,6 +144,14 @@ class Host {
   // Posts `verb` unless the host drains; then the reply is Unavailable.
   template <typename T, typename Verb>
   void Decide(Reply<T> reply, Verb verb);
+  // The same with the VM of that name, which is not in the middle of a rename.
+  template <typename T, typename Verb>
+  void DecideOn(std::string name, Reply<T> reply, Verb verb);
+  // Answers with the VM as it is when `outcome` is OK.
+  void AnswerView(const std::string& vm_id, const absl::Status& outcome, Reply<VmView>& reply);
+  // Waits for the agent of a VM that was started, then answers.
+  void AnswerReady(const std::string& vm_id, absl::Duration agent_wait,
+                   const Cancellation& cancellation, std::shared_ptr<Reply<VmView>> reply);
   Uses CollectUses();
 
   const std::filesystem::path state_dir_;
@@ -133,8 +166,12 @@ class Host {
   VmLedger ledger_ ABSL_GUARDED_BY(sequence_);
   MachineSupervisor supervisor_ ABSL_GUARDED_BY(sequence_);
   VmLifecycle lifecycle_ ABSL_GUARDED_BY(sequence_);
+  VmSettings settings_ ABSL_GUARDED_BY(sequence_);
+  Autopilot autopilot_ ABSL_GUARDED_BY(sequence_);
   VmCreator creator_ ABSL_GUARDED_BY(sequence_);
   Recovery recovery_ ABSL_GUARDED_BY(sequence_);
+  HostCheck check_ ABSL_GUARDED_BY(sequence_);
+  HostRepair repair_ ABSL_GUARDED_BY(sequence_);
   std::set<std::string> images_going_ ABSL_GUARDED_BY(sequence_);
   bool draining_ ABSL_GUARDED_BY(sequence_) = false;
   Sequence sequence_;

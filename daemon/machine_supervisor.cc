@@ -55,17 +55,21 @@ void MachineSupervisor::Attach(Vm& vm, std::shared_ptr<hypervisor::Machine> mach
                                    OnAgentChanged(vm_id, machine_id, agent);
                                  });
                                });
-  auto bridge = VsockBridge::Open(context_.io, context_.log, vm.paths.vsock_socket,
-                                  vm.record.owner_uid, machine);
-  if (bridge.ok()) {
-    vm.bridge = *std::move(bridge);
-  } else {
+  if (absl::Status opened = OpenBridge(vm); !opened.ok()) {
     context_.log.Error("the VM has no vsock.sock",
-                       {{"vm", vm.record.name}, {"cause", std::string(Message(bridge.status()))}});
+                       {{"vm", vm.record.name}, {"cause", std::string(Message(opened))}});
   }
   vm.runner->KeepConsoleBounded(machine);
   context_.host.PostAfter(context_.boot_sign_limit,
                           [this, vm_id, machine_id] { CheckBoot(vm_id, machine_id); });
+}
+
+absl::Status MachineSupervisor::OpenBridge(Vm& vm) {
+  if (vm.machine == nullptr) return FailedPrecondition("vm '{}' does not run", vm.record.name);
+  vm.bridge.reset();
+  ASSIGN_OR_RETURN(vm.bridge, VsockBridge::Open(context_.io, context_.log, vm.paths.vsock_socket,
+                                                vm.record.owner_uid, vm.machine));
+  return absl::OkStatus();
 }
 
 void MachineSupervisor::OnExited(const std::string& vm_id, const std::string& machine_id,
@@ -107,7 +111,7 @@ void MachineSupervisor::SettleEnd(Vm& vm) {
 void MachineSupervisor::OnAgentChanged(const std::string& vm_id, const std::string& machine_id,
                                        AgentState agent) {
   Vm* vm = ledger_.FindMachine(vm_id, machine_id);
-  if (vm == nullptr || vm->machine == nullptr) return;
+  if (vm == nullptr || vm->machine == nullptr || vm->agent == agent) return;
   vm->agent = agent;
   // An event that can't be stored is missed by readers; the state it tells of is right all the
   // same.

@@ -30,6 +30,9 @@ class MachineSupervisor {
   // anew, once.
   void Attach(Vm& vm, std::shared_ptr<hypervisor::Machine> machine);
 
+  // Opens the bridge of a running VM, in the place of the one it has.
+  absl::Status OpenBridge(Vm& vm);
+
   // Settles that the VM's machine ended by itself, if it did and nobody is ending it. To be called
   // when somebody who was has failed.
   void SettleEnd(Vm& vm);

@@ -8,11 +8,15 @@
 #include <array>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <map>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "base/status_macros.h"
+#include "state/subnet.h"
 
 namespace ember::daemon {
 namespace {
@@ -70,12 +74,50 @@ absl::Status SetBootSign(const YAML::Node& value, Options& options) {
   return InvalidArgument("must be more than 0 and at most {} seconds", kMaxBootSignSeconds);
 }
 
+absl::Status SetDefaultVcpus(const YAML::Node& value, Options& options) {
+  options.default_vcpus = value.as<uint32_t>();
+  return options.default_vcpus > 0 ? absl::OkStatus() : InvalidArgument("must be at least 1");
+}
+
+absl::Status SetDefaultMemory(const YAML::Node& value, Options& options) {
+  ASSIGN_OR_RETURN(const uint64_t bytes, ParseSize(value.as<std::string>()));
+  const uint64_t mib = bytes / kMiB;
+  if (mib == 0 || mib > std::numeric_limits<uint32_t>::max() || bytes % kMiB != 0) {
+    return InvalidArgument("is not a number of whole mebibytes");
+  }
+  options.default_memory_mib = static_cast<uint32_t>(mib);
+  return absl::OkStatus();
+}
+
+absl::Status SetDefaultDisk(const YAML::Node& value, Options& options) {
+  ASSIGN_OR_RETURN(options.default_disk_bytes, ParseSize(value.as<std::string>()));
+  return options.default_disk_bytes > 0 ? absl::OkStatus() : InvalidArgument("must not be empty");
+}
+
+absl::Status SetMemoryLimit(const YAML::Node& value, Options& options) {
+  options.memory_limit_percent = value.as<uint32_t>();
+  if (options.memory_limit_percent >= 1 && options.memory_limit_percent <= 100)
+    return absl::OkStatus();
+  return InvalidArgument("must be 1 to 100");
+}
+
+absl::Status SetSubnet(const YAML::Node& value, Options& options) {
+  ASSIGN_OR_RETURN(const state::Subnet subnet, state::Subnet::Parse(value.as<std::string>()));
+  options.subnet = subnet.ToString();
+  return absl::OkStatus();
+}
+
 const std::map<std::string, Setter>& Keys() {
   static const auto* const kKeys = new std::map<std::string, Setter>{
       {"log_level", SetLogLevel},
       {"accelerator", SetAccelerator},
       {"default_backend", SetBackend},
       {"boot_sign_seconds", SetBootSign},
+      {"default_vcpus", SetDefaultVcpus},
+      {"default_memory", SetDefaultMemory},
+      {"default_disk", SetDefaultDisk},
+      {"memory_limit_percent", SetMemoryLimit},
+      {"subnet", SetSubnet},
   };
   return *kKeys;
 }
@@ -161,7 +203,13 @@ absl::Status ApplyConfigFile(const std::filesystem::path& file, Options& options
     const YAML::Node root = YAML::LoadFile(file.native());
     if (root.IsNull()) return absl::OkStatus();
     if (!root.IsMap()) return InvalidArgument("{}: is not a map of keys to values", file.native());
+    std::set<std::string> seen;
     for (const auto& entry : root) {
+      const auto key = entry.first.as<std::string>();
+      if (!seen.insert(key).second) {
+        return InvalidArgument("{}:{}: '{}' is there twice", file.native(),
+                               entry.first.Mark().line + 1, key);
+      }
       RETURN_IF_ERROR(ApplyKey(file.native(), entry.first, entry.second, options));
     }
     return absl::OkStatus();

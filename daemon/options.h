@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/log.h"
+#include "base/size.h"
 
 namespace ember::daemon {
 
@@ -21,6 +22,12 @@ struct Options {
       false;                      // offers the backend without isolation: tests and benchmarks only
   std::string accelerator;        // "kvm" or "tcg" without a probe; empty: probe
   double boot_sign_seconds = 40;  // a boot that is silent for so long is started anew, once
+  // What VMs get that leave it open.
+  uint32_t default_vcpus = 1;
+  uint32_t default_memory_mib = 512;
+  uint64_t default_disk_bytes = 8 * kGiB;
+  uint32_t memory_limit_percent = 80;  // of the host's memory, for all guests together; 1 to 100
+  std::string subnet;  // address blocks are leased from it; empty: as on record, else 10.100.0.0/16
 };
 
 // What to do after parsing: go on with options, or print a text and exit.

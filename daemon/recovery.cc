@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "daemon/console_log.h"
+#include "daemon/leftovers.h"
 
 namespace ember::daemon {
 namespace {
@@ -50,13 +51,14 @@ void Recovery::Run(Reply<Done> reply) {
 
 void Recovery::Recover(Vm& vm, const PassPtr& pass) {
   const auto hold = [pass](const absl::Status&) {};
+  if (vm.renaming()) return settings_.FinishRename(vm, hold);
   switch (vm.record.state) {
     case state::VmState::kCreating:
       return lifecycle_.Remove(vm, state::VmEvent::kCreateFailed,
                                "emberhostd ended while it was created", hold);
     case state::VmState::kStarting:
-      return EndLeftMachine(vm, state::VmEvent::kLaunchFailed,
-                            "emberhostd ended while it was started", pass);
+      return EndLeftMachine(vm, state::VmEvent::kLost, "emberhostd ended while it was started",
+                            pass);
     case state::VmState::kRunning:
     case state::VmState::kPaused:
     case state::VmState::kStopping:
@@ -91,6 +93,7 @@ void Recovery::OnAdopted(Vm& vm, absl::StatusOr<std::shared_ptr<hypervisor::Mach
   if (machine.ok()) {
     ledger_.context().log.Info("adopted", {{"vm", vm.record.name}});
     supervisor_.Attach(vm, *std::move(machine));
+    MatchMotion(vm);
     if (vm.record.state == state::VmState::kStopping) {
       // The guest is asked again, with a whole grace; nobody has to wait for that.
       lifecycle_.FinishStop(vm, {}, [](const absl::Status&) {});
@@ -98,8 +101,31 @@ void Recovery::OnAdopted(Vm& vm, absl::StatusOr<std::shared_ptr<hypervisor::Mach
     return;
   }
   if (!absl::IsNotFound(machine.status())) return AdoptLater(vm, machine.status());
-  std::string why =
-      fmt::format("its machine ended while emberhostd was down ({})", Message(machine.status()));
+  SettleLost(vm, machine.status(), pass);
+}
+
+// A pause or resume that was cut off between the machine and the row: the row decides.
+void Recovery::MatchMotion(Vm& vm) {
+  auto backend = ledger_.FindBackend(vm.record.config.backend);
+  if (!backend.ok() || !(*backend)->capabilities().pause) return;
+  const bool paused = vm.record.state == state::VmState::kPaused;
+  if (paused) vm.watch->Suspend();
+  vm.runner->Move(
+      vm.machine, paused ? VmRunner::Motion::kPause : VmRunner::Motion::kResume,
+      ledger_.Back<Done>(vm, [this](Vm& current, const absl::StatusOr<Done>& moved) {
+        if (moved.ok()) return;
+        ledger_.context().log.Warn(
+            "a machine may be frozen though its row says otherwise",
+            {{"vm", current.record.name}, {"cause", std::string(Message(moved.status()))}});
+      }));
+}
+
+void Recovery::SettleLost(Vm& vm) {
+  SettleLost(vm, NotFound("no process has pid {}", vm.record.machine->process.pid), nullptr);
+}
+
+void Recovery::SettleLost(Vm& vm, const absl::Status& gone, const PassPtr& pass) {
+  std::string why = fmt::format("its machine ended while emberhostd was down ({})", Message(gone));
   const std::string console = LastConsoleLines(vm.paths.console_log, kQuotedConsoleLines);
   if (!console.empty()) why += fmt::format("; last console lines: {}", console);
   // Companions and sockets may be there still.
@@ -157,7 +183,7 @@ void Recovery::RemoveLeftovers() {
   std::set<std::string> known_machines;
   std::set<std::string> known_dirs;
   vms_.ForEach([&](Vm& vm) {
-    known_dirs.insert(vm.record.name);
+    known_dirs.insert({vm.record.name, vm.record.dir_name});
     if (vm.record.machine.has_value()) known_machines.insert(vm.record.machine->machine_id);
   });
   auto tagged = hypervisor::FindTagged(context.store.installation_id());
@@ -167,12 +193,11 @@ void Recovery::RemoveLeftovers() {
   for (const hypervisor::TaggedProcess& process :
        tagged.value_or(std::vector<hypervisor::TaggedProcess>())) {
     if (known_machines.contains(process.machine_id)) continue;
-    // Its tags say that it is ours, and the identity is checked again under the pidfd.
-    auto leftover = Process::Open(process.identity);
-    if (!leftover.ok()) continue;
     context.log.Warn("ending a leftover process",
                      {{"pid", fmt::format("{}", process.identity.pid)}});
-    if (absl::Status killed = leftover->Signal(9); !killed.ok()) {
+    const absl::Status killed =
+        EndLeftProcesses(context.store.installation_id(), process.machine_id);
+    if (!killed.ok()) {
       context.log.Error("a leftover process can't be ended",
                         {{"cause", std::string(Message(killed))}});
     }
@@ -182,7 +207,8 @@ void Recovery::RemoveLeftovers() {
        std::filesystem::directory_iterator(context.state_dir / "vms", ignored)) {
     if (known_dirs.contains(entry.path().filename().native())) continue;
     context.log.Warn("removing a leftover directory", {{"path", entry.path().native()}});
-    if (absl::Status removed = RemoveTree(entry.path()); !removed.ok()) {
+    const absl::Status removed = RemoveLeftDirectory(context.state_dir / "vms", entry.path());
+    if (!removed.ok()) {
       context.log.Error("a leftover can't be removed", {{"cause", std::string(Message(removed))}});
     }
   }

@@ -8,6 +8,7 @@
 #include "daemon/machine_supervisor.h"
 #include "daemon/vm_ledger.h"
 #include "daemon/vm_lifecycle.h"
+#include "daemon/vm_settings.h"
 
 namespace ember::daemon {
 
@@ -15,10 +16,12 @@ namespace ember::daemon {
 // taken from what the rows say.
 //
 //   creating           undone: the caller never got an answer
-//   starting           what the launch left is ended; the VM has failed
-//   running, paused    adopted; failed with the reason when its machine is gone. An adoption that
-//                      goes wrong in any other way ends nothing and is tried again
+//   starting           what the launch left is ended; the VM has failed. A restart goes on
+//   running, paused    adopted, and thawed or frozen as the row says; failed with the reason when
+//                      its machine is gone. An adoption that goes wrong in any other way ends
+//                      nothing and is tried again
 //   stopping           adopted, and the guest is asked again
+//   renamed half way   its directory is moved; where that can't be, the VM has its old name again
 //   deleting           finished
 //   failed             a machine that an earlier try could not end is ended
 //
@@ -29,11 +32,19 @@ namespace ember::daemon {
 // `host`.
 class Recovery {
  public:
-  Recovery(VmLedger& ledger, MachineSupervisor& supervisor, VmLifecycle& lifecycle, VmTable& vms)
-      : ledger_(ledger), supervisor_(supervisor), lifecycle_(lifecycle), vms_(vms) {}
+  Recovery(VmLedger& ledger, MachineSupervisor& supervisor, VmLifecycle& lifecycle,
+           VmSettings& settings, VmTable& vms)
+      : ledger_(ledger),
+        supervisor_(supervisor),
+        lifecycle_(lifecycle),
+        settings_(settings),
+        vms_(vms) {}
 
   // Answers when every VM has been settled; an error is the store's.
   void Run(Reply<Done> reply);
+
+  // Settles that the machine of a VM is gone, with what it left.
+  void SettleLost(Vm& vm);
 
  private:
   // Answers the caller when its last holder is gone.
@@ -45,6 +56,8 @@ class Recovery {
   void OnAdopted(Vm& vm, absl::StatusOr<std::shared_ptr<hypervisor::Machine>> machine,
                  const PassPtr& pass);
   void AdoptLater(Vm& vm, const absl::Status& why);
+  void MatchMotion(Vm& vm);
+  void SettleLost(Vm& vm, const absl::Status& gone, const PassPtr& pass);
   // Ends what may be left of the machine, then settles `event`; without one the state stays.
   void EndLeftMachine(Vm& vm, std::optional<state::VmEvent> event, std::string why,
                       const PassPtr& pass);
@@ -55,6 +68,7 @@ class Recovery {
   VmLedger& ledger_;
   MachineSupervisor& supervisor_;
   VmLifecycle& lifecycle_;
+  VmSettings& settings_;
   VmTable& vms_;
 };
 

@@ -26,6 +26,8 @@ namespace ember::daemon {
 namespace {
 
 constexpr absl::Duration kRecoveryLimit = absl::Seconds(60);
+constexpr absl::Duration kForkedLimit = absl::Seconds(2);
+constexpr absl::Duration kLockCheck = absl::Milliseconds(5);
 constexpr absl::Duration kCallsGrace = absl::Milliseconds(500);
 constexpr absl::Duration kDrainLimit = absl::Milliseconds(3500);
 
@@ -49,8 +51,16 @@ std::filesystem::path Companion(std::string_view name) {
   return FindProgram(name).value_or(std::filesystem::path(name));
 }
 
+// A child that the last daemon forked has its lock until it executes its program, also when that
+// daemon was killed. So it is waited for: who has the lock knows that every process of an earlier
+// daemon carries its tags by now.
 absl::StatusOr<UniqueFd> LockStateDir(const std::filesystem::path& state_dir) {
+  const Cancellation limit = Cancellation::After(kForkedLimit);
   auto lock = LockFile(state_dir / "lock");
+  while (lock.status().code() == absl::StatusCode::kAlreadyExists) {
+    if (!limit.Pause(kLockCheck, "the lock").ok()) break;
+    lock = LockFile(state_dir / "lock");
+  }
   if (lock.ok() || lock.status().code() != absl::StatusCode::kAlreadyExists) return lock;
   return WithHint(
       AlreadyExists("another emberhostd owns the state directory {}", state_dir.native()),
@@ -113,7 +123,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, co
   RETURN_IF_ERROR(MakeDirectories(options.socket.parent_path(), 0700));
   RETURN_IF_ERROR(CheckSocketPath(options.socket));
   ASSIGN_OR_RETURN(parts->lock, LockStateDir(options.state_dir));
-  ASSIGN_OR_RETURN(auto store, state::Store::Open(options.state_dir));
+  state::StoreOptions store_options;
+  if (!options.subnet.empty()) {
+    ASSIGN_OR_RETURN(store_options.subnet, state::Subnet::Parse(options.subnet));
+  }
+  ASSIGN_OR_RETURN(auto store, state::Store::Open(options.state_dir, store_options));
   ASSIGN_OR_RETURN(parts->io, EventLoop::Create("io"));
   ASSIGN_OR_RETURN(parts->images, images::ImageStore::Open(options.state_dir / "images"));
   ASSIGN_OR_RETURN(parts->kernels,
@@ -130,16 +144,19 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, co
   parts->io->Start();
 
   const uint32_t cpus = std::thread::hardware_concurrency();
-  Host::Parts host{options.state_dir,
-                   std::move(boot_id),
-                   std::move(store),
-                   std::move(backends),
-                   std::move(volumes),
-                   *parts->catalog,
-                   *parts->io,
-                   log,
-                   {cpus, HostMemoryMib(), options.default_backend},
-                   absl::Seconds(options.boot_sign_seconds)};
+  Host::Parts host{.state_dir = options.state_dir,
+                   .host_boot_id = std::move(boot_id),
+                   .store = std::move(store),
+                   .backends = std::move(backends),
+                   .volumes = std::move(volumes),
+                   .catalog = *parts->catalog,
+                   .io = *parts->io,
+                   .log = log,
+                   .limits = {cpus, HostMemoryMib()},
+                   .defaults = {options.default_backend, options.default_vcpus,
+                                options.default_memory_mib, options.default_disk_bytes},
+                   .memory_limit_percent = options.memory_limit_percent,
+                   .boot_sign_limit = absl::Seconds(options.boot_sign_seconds)};
   parts->host = std::make_unique<Host>(std::move(host));
   Awaited<Done> recovered;
   parts->host->Recover(recovered.reply());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/fault_point.h"
 #include "base/size.h"
 #include "base/status.h"
 #include "base/status_macros.h"
@@ -11,21 +12,21 @@
 namespace ember::daemon {
 namespace {
 
-constexpr uint32_t kDefaultVcpus = 1;
-constexpr uint32_t kDefaultMemoryMib = 512;
-constexpr uint32_t kMinMemoryMib = 64;
-constexpr uint64_t kDefaultDiskBytes = 8 * kGiB;
+constexpr absl::Duration kLongestTtl = absl::Hours(24 * 3650);
 
 }  // namespace
 
-VmCreator::VmCreator(VmLedger& ledger, VmLifecycle& lifecycle, VmTable& vms, Waiters& waiters,
-                     EventFeed& feed, Limits limits)
+VmCreator::VmCreator(VmLedger& ledger, VmLifecycle& lifecycle, Autopilot& autopilot, VmTable& vms,
+                     Waiters& waiters, EventFeed& feed, VmLimits limits, Defaults defaults)
     : ledger_(ledger),
       lifecycle_(lifecycle),
+      autopilot_(autopilot),
       vms_(vms),
       waiters_(waiters),
       feed_(feed),
-      limits_(std::move(limits)) {}
+      commits_(ledger.context().host, ledger.context().store),
+      limits_(limits),
+      defaults_(std::move(defaults)) {}
 
 void VmCreator::Create(CreateVmSpec spec, const std::set<std::string>& images_going,
                        Cancellation cancellation, Reply<VmView> reply) {
@@ -38,27 +39,46 @@ void VmCreator::Create(CreateVmSpec spec, const std::set<std::string>& images_go
       if (Vm* vm = vms_.FindById((*earlier)->id); vm != nullptr) return JoinEarlier(*vm, job);
     }
   }
-  Begin(spec, images_going, job);
+  auto made = std::make_shared<absl::StatusOr<Made>>();
+  commits_.Add(
+      [this, spec = std::move(spec), &images_going, made] {
+        *made = MakeRow(spec, images_going);
+        return made->status();
+      },
+      [this, made, job](const absl::Status& committed) {
+        if (!committed.ok()) return job->reply(committed);
+        OnRow(std::move(**made), job);
+      });
 }
 
-void VmCreator::Begin(const CreateVmSpec& spec, const std::set<std::string>& images_going,
-                      JobPtr job) {
+absl::StatusOr<VmCreator::Made> VmCreator::MakeRow(const CreateVmSpec& spec,
+                                                   const std::set<std::string>& images_going) {
+  Made made;
   state::NewVm row;
-  DiskPlan disk;
-  auto config = ConfigFor(spec, images_going, disk);
-  if (!config.ok()) return job->reply(config.status());
+  ASSIGN_OR_RETURN(row.config, ConfigFor(spec, images_going, made.disk));
   row.name = spec.name;
-  row.config = *std::move(config);
   row.request_id = spec.request_id;
   row.request_digest = spec.request_id.empty() ? "" : spec.Digest();
   row.owner_uid = spec.owner_uid;
-  auto created = ledger_.context().store.CreateVm(row);
-  if (!created.ok()) return job->reply(created.status());
-  Vm& vm = ledger_.Track(std::move(created->vm));
+  if (spec.ttl.has_value()) row.expiry = autopilot_.ExpiryOf(*spec.ttl);
+  ASSIGN_OR_RETURN(made.result, ledger_.context().store.CreateVm(row));
+  return made;
+}
+
+void VmCreator::OnRow(Made made, JobPtr job) {
+  if (made.result.kind == state::CreateResult::Kind::kFound) {
+    // The same request, sent twice at the same moment: the first one is a step ahead.
+    Vm* earlier = vms_.FindById(made.result.vm.id);
+    return earlier != nullptr ? JoinEarlier(*earlier, job)
+                              : job->reply(Aborted("the VM was deleted meanwhile"));
+  }
+  Vm& vm = ledger_.Track(std::move(made.result.vm));
+  CrashPoint("create/row-committed");
   feed_.Publish();
+  autopilot_.Watch(vm);
   job->vm_id = vm.record.id;
   vm.runner->Prepare(
-      std::move(disk), job->cancellation,
+      std::move(made.disk), job->cancellation,
       ledger_.Back<std::optional<storage::Volume>>(
           vm, [this, job](Vm& current, auto volume) { OnDisk(current, std::move(volume), job); }));
 }
@@ -69,14 +89,19 @@ absl::StatusOr<state::VmConfig> VmCreator::ConfigFor(const CreateVmSpec& spec,
   RETURN_IF_ERROR(state::ValidateVmName(spec.name));
   RETURN_IF_ERROR(VmPaths::Of(ledger_.context().state_dir, spec.name).CheckLength());
   state::VmConfig config;
-  config.backend = spec.backend.empty() ? limits_.default_backend : spec.backend;
-  config.vcpus = spec.vcpus == 0 ? kDefaultVcpus : spec.vcpus;
-  config.memory_mib = spec.memory_mib == 0 ? kDefaultMemoryMib : spec.memory_mib;
-  config.disk_bytes = spec.disk_bytes == 0 ? kDefaultDiskBytes : spec.disk_bytes;
+  config.backend = spec.backend.empty() ? defaults_.backend : spec.backend;
+  config.vcpus = spec.vcpus == 0 ? defaults_.vcpus : spec.vcpus;
+  config.memory_mib = spec.memory_mib == 0 ? defaults_.memory_mib : spec.memory_mib;
+  config.disk_bytes = spec.disk_bytes == 0 ? defaults_.disk_bytes : spec.disk_bytes;
   config.init = spec.init;
   config.labels = spec.labels;
+  config.boot_args = spec.boot_args;
+  config.restart_policy = spec.restart_policy;
+  config.autostart = spec.autostart;
+  config.remove_when_stopped = spec.remove_when_stopped;
+  config.ttl = spec.ttl;
   config.image = spec.image;
-  RETURN_IF_ERROR(CheckSizes(spec, config));
+  RETURN_IF_ERROR(CheckConfig(spec, config));
   ASSIGN_OR_RETURN(const hypervisor::Backend* backend, ledger_.FindBackend(config.backend));
   if (!backend->capabilities().needs_kernel) return config;
 
@@ -98,26 +123,23 @@ absl::StatusOr<state::VmConfig> VmCreator::ConfigFor(const CreateVmSpec& spec,
   return config;
 }
 
-absl::Status VmCreator::CheckSizes(const CreateVmSpec& spec, const state::VmConfig& config) const {
-  if (config.vcpus > limits_.host_cpus) {
-    return WithHint(InvalidArgument("vm '{}': {} vCPUs were asked for, this host has {}", spec.name,
-                                    config.vcpus, limits_.host_cpus),
-                    fmt::format("use --cpus {} or less", limits_.host_cpus));
-  }
-  if (config.memory_mib < kMinMemoryMib) {
-    return WithHint(InvalidArgument("vm '{}': {} MiB of memory are too few to boot", spec.name,
-                                    config.memory_mib),
-                    fmt::format("use --memory {}M or more", kMinMemoryMib));
-  }
-  if (config.memory_mib >= limits_.host_memory_mib) {
-    return WithHint(
-        ResourceExhausted("vm '{}': {} MiB of memory were asked for, this host has {} MiB",
-                          spec.name, config.memory_mib, limits_.host_memory_mib),
-        "use a smaller --memory");
-  }
+absl::Status VmCreator::CheckConfig(const CreateVmSpec& spec, const state::VmConfig& config) const {
+  RETURN_IF_ERROR(CheckVmSize(spec.name, config.vcpus, config.memory_mib, limits_));
+  RETURN_IF_ERROR(CheckBootArgs(spec.name, config.boot_args));
+  RETURN_IF_ERROR(CheckLabels(spec.name, config.labels));
   if (config.init != "auto" && config.init != "agent") {
     return InvalidArgument("vm '{}': init '{}' is neither 'auto' nor 'agent'", spec.name,
                            config.init);
+  }
+  if (config.remove_when_stopped && config.restart_policy != state::RestartPolicy::kNo) {
+    return WithHint(
+        InvalidArgument("vm '{}' is to be removed when it stops and to be restarted", spec.name),
+        "leave out --rm or --restart");
+  }
+  if (config.ttl.has_value() && (*config.ttl < absl::Seconds(1) || *config.ttl > kLongestTtl)) {
+    return WithHint(InvalidArgument("vm '{}': a time to live of {} is not possible", spec.name,
+                                    absl::FormatDuration(*config.ttl)),
+                    "at least a second, at most ten years: --ttl 2h");
   }
   return absl::OkStatus();
 }
@@ -160,11 +182,34 @@ void VmCreator::OnDisk(Vm& vm, absl::StatusOr<std::optional<storage::Volume>> vo
     disk.path = (*volume)->path.native();
     disk.format = (*volume)->format == storage::VolumeFormat::kRaw ? "raw" : "qcow2";
   }
-  auto next = state::Next(vm.record.state, state::VmEvent::kCreateDone, vm.record.name);
-  if (!next.ok()) return job->reply(next.status());
-  auto record = ledger_.context().store.SetDisk(vm.record.id, disk, {*next, "", ""});
-  if (!record.ok()) return Undo(job, record.status());
-  vm.record = *std::move(record);
+  auto record = std::make_shared<absl::StatusOr<state::VmRecord>>();
+  commits_.Add(
+      [this, id = vm.record.id, disk = std::move(disk), job, record] {
+        *record = RecordDisk(id, disk, job->start);
+        return record->status();
+      },
+      [this, record, job](const absl::Status& committed) {
+        if (!committed.ok()) return Undo(job, committed);
+        OnDiskRecorded(std::move(**record), job);
+      });
+}
+
+absl::StatusOr<state::VmRecord> VmCreator::RecordDisk(const std::string& vm_id,
+                                                      const state::DiskRow& disk, bool start) {
+  const Vm* vm = vms_.FindById(vm_id);
+  if (vm == nullptr) return Aborted("the VM was deleted meanwhile");
+  state::Change change;
+  ASSIGN_OR_RETURN(change.state,
+                   state::Next(vm->record.state, state::VmEvent::kCreateDone, vm->record.name));
+  // The first start is on record with it: a crash before its own intent does not forget it.
+  if (start) change.follow_up = state::FollowUp::kStart;
+  return ledger_.context().store.SetDisk(vm_id, disk, change);
+}
+
+void VmCreator::OnDiskRecorded(state::VmRecord record, JobPtr job) {
+  Vm& vm = *vms_.FindById(record.id);
+  vm.record = std::move(record);
+  CrashPoint("create/disk-recorded");
   feed_.Publish();
   // Those who joined this create hear of it when it has begun its start: else they would.
   if (job->start) return StartFirst(vm, job);
@@ -173,18 +218,19 @@ void VmCreator::OnDisk(Vm& vm, absl::StatusOr<std::optional<storage::Volume>> vo
 }
 
 void VmCreator::StartFirst(Vm& vm, JobPtr job) {
-  lifecycle_.Start(vm, VmLifecycle::OnFailure::kLeaveToCaller, job->cancellation,
-                   [this, job](absl::Status launched) {
-                     if (!launched.ok()) return Undo(job, launched);
-                     Vm* current = vms_.FindById(job->vm_id);
-                     if (current == nullptr)
-                       return job->reply(Aborted("the VM was deleted while it started"));
-                     lifecycle_.AwaitAgent(*current, job->agent_wait, job->cancellation,
-                                           [this, job](absl::Status ready) {
-                                             if (!ready.ok()) return Undo(job, ready);
-                                             Succeed(job);
-                                           });
-                   });
+  VmLifecycle::StartPlan plan;
+  plan.on_failure = VmLifecycle::OnFailure::kLeaveToCaller;
+  plan.cancellation = job->cancellation;
+  lifecycle_.Start(vm, std::move(plan), [this, job](absl::Status launched) {
+    if (!launched.ok()) return Undo(job, launched);
+    Vm* current = vms_.FindById(job->vm_id);
+    if (current == nullptr) return job->reply(Aborted("the VM was deleted while it started"));
+    lifecycle_.AwaitAgent(*current, job->agent_wait, job->cancellation,
+                          [this, job](absl::Status ready) {
+                            if (!ready.ok()) return Undo(job, ready);
+                            Succeed(job);
+                          });
+  });
 }
 
 void VmCreator::Undo(JobPtr job, absl::Status why) {

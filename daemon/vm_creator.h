@@ -7,8 +7,12 @@
 #include "absl/status/statusor.h"
 #include "base/cancellation.h"
 #include "base/reply.h"
+#include "base/size.h"
+#include "daemon/autopilot.h"
+#include "daemon/commit_group.h"
 #include "daemon/vm_ledger.h"
 #include "daemon/vm_lifecycle.h"
+#include "daemon/vm_settings.h"
 #include "daemon/vm_view.h"
 
 namespace ember::daemon {
@@ -18,17 +22,20 @@ namespace ember::daemon {
 // Lives on `host`.
 class VmCreator {
  public:
-  struct Limits {
-    uint32_t host_cpus = 1;
-    uint64_t host_memory_mib = 0;
-    std::string default_backend;
+  // What a request that leaves it open gets.
+  struct Defaults {
+    std::string backend = "qemu";
+    uint32_t vcpus = 1;
+    uint32_t memory_mib = 512;
+    uint64_t disk_bytes = 8 * kGiB;
   };
 
-  VmCreator(VmLedger& ledger, VmLifecycle& lifecycle, VmTable& vms, Waiters& waiters,
-            EventFeed& feed, Limits limits);
+  VmCreator(VmLedger& ledger, VmLifecycle& lifecycle, Autopilot& autopilot, VmTable& vms,
+            Waiters& waiters, EventFeed& feed, VmLimits limits, Defaults defaults);
 
   // The same request id with the same body answers with the VM that it made the first time, as soon
-  // as that is as far as asked for. `images_going` names images that are being deleted.
+  // as that is as far as asked for. `images_going` names images that are being deleted; it is read
+  // later, too.
   void Create(CreateVmSpec spec, const std::set<std::string>& images_going,
               Cancellation cancellation, Reply<VmView> reply);
 
@@ -43,13 +50,23 @@ class VmCreator {
   };
   using JobPtr = std::shared_ptr<Job>;
 
+  // What a create commits: its row, and the disk that is to be made for it.
+  struct Made {
+    state::CreateResult result;
+    DiskPlan disk;
+  };
+
+  absl::StatusOr<Made> MakeRow(const CreateVmSpec& spec, const std::set<std::string>& images_going);
   absl::StatusOr<state::VmConfig> ConfigFor(const CreateVmSpec& spec,
                                             const std::set<std::string>& images_going,
                                             DiskPlan& disk) const;
-  absl::Status CheckSizes(const CreateVmSpec& spec, const state::VmConfig& config) const;
-  void Begin(const CreateVmSpec& spec, const std::set<std::string>& images_going, JobPtr job);
+  absl::Status CheckConfig(const CreateVmSpec& spec, const state::VmConfig& config) const;
+  void OnRow(Made made, JobPtr job);
   void JoinEarlier(Vm& vm, JobPtr job);
   void OnDisk(Vm& vm, absl::StatusOr<std::optional<storage::Volume>> volume, JobPtr job);
+  absl::StatusOr<state::VmRecord> RecordDisk(const std::string& vm_id, const state::DiskRow& disk,
+                                             bool start);
+  void OnDiskRecorded(state::VmRecord record, JobPtr job);
   void StartFirst(Vm& vm, JobPtr job);
   // Removes the VM, also when the store can't be written for a while, and answers `why`.
   void Undo(JobPtr job, absl::Status why);
@@ -58,10 +75,13 @@ class VmCreator {
 
   VmLedger& ledger_;
   VmLifecycle& lifecycle_;
+  Autopilot& autopilot_;
   VmTable& vms_;
   Waiters& waiters_;
   EventFeed& feed_;
-  const Limits limits_;
+  CommitGroup commits_;
+  const VmLimits limits_;
+  const Defaults defaults_;
 };
 
 }  // namespace ember::daemon

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "base/status_macros.h"
+#include "state/follow_up_rule.h"
 
 namespace ember::daemon {
 namespace {
@@ -13,16 +14,25 @@ constexpr absl::Duration kSettleRetry = absl::Seconds(1);
 
 }  // namespace
 
-VmLedger::VmLedger(Context context, VmTable& vms, EventFeed& feed, Waiters& waiters)
-    : context_(std::move(context)), vms_(vms), feed_(feed), waiters_(waiters) {}
+VmLedger::VmLedger(Context context, VmTable& vms, EventFeed& feed, Waiters& waiters,
+                   std::function<void(Vm&)> changed)
+    : context_(std::move(context)),
+      vms_(vms),
+      feed_(feed),
+      waiters_(waiters),
+      changed_(std::move(changed)) {}
 
 Vm& VmLedger::Track(state::VmRecord record) {
   auto vm = std::make_unique<Vm>();
-  vm->paths = VmPaths::Of(context_.state_dir, record.name);
-  vm->runner = std::make_unique<VmRunner>(
-      VmRunner::Context{context_.io, context_.log, context_.volumes}, record.name, vm->paths);
   vm->record = std::move(record);
+  House(*vm);
   return vms_.Add(std::move(vm));
+}
+
+void VmLedger::House(Vm& vm) const {
+  vm.paths = VmPaths::Of(context_.state_dir, vm.record.dir_name);
+  vm.runner = std::make_unique<VmRunner>(
+      VmRunner::Context{context_.io, context_.log, context_.volumes}, vm.record.name, vm.paths);
 }
 
 absl::StatusOr<state::MachineRow> VmLedger::NewIntent(const Vm& vm) const {
@@ -33,11 +43,13 @@ absl::StatusOr<state::MachineRow> VmLedger::NewIntent(const Vm& vm) const {
   return intent;
 }
 
-absl::Status VmLedger::Commit(Vm& vm, state::VmEvent event, std::string message) {
+absl::Status VmLedger::Commit(Vm& vm, state::VmEvent event, std::string message,
+                              std::optional<state::FollowUp> follow_up) {
   ASSIGN_OR_RETURN(const state::VmState next, state::Next(vm.record.state, event, vm.record.name));
   if (next == vm.record.state) return absl::OkStatus();
-  ASSIGN_OR_RETURN(state::VmRecord record,
-                   context_.store.SetState(vm.record.id, {next, std::move(message), ""}));
+  ASSIGN_OR_RETURN(
+      state::VmRecord record,
+      context_.store.SetState(vm.record.id, {next, std::move(message), "", follow_up}));
   Changed(vm, std::move(record));
   return absl::OkStatus();
 }
@@ -45,9 +57,19 @@ absl::Status VmLedger::Commit(Vm& vm, state::VmEvent event, std::string message)
 absl::Status VmLedger::CommitMachineGone(Vm& vm, state::VmEvent event, std::string message) {
   ASSIGN_OR_RETURN(const state::VmState next, state::Next(vm.record.state, event, vm.record.name));
   if (next == vm.record.state) return absl::OkStatus();  // somebody else reports more
-  ASSIGN_OR_RETURN(state::VmRecord record,
-                   context_.store.ClearMachine(vm.record.id, {next, std::move(message), ""}));
+  const state::Change change{next, std::move(message), "", state::FollowUpAfter(vm.record, event)};
+  ASSIGN_OR_RETURN(state::VmRecord record, context_.store.ClearMachine(vm.record.id, change));
   vm.LetGo();
+  Changed(vm, std::move(record));
+  return absl::OkStatus();
+}
+
+absl::Status VmLedger::CommitFollowUp(Vm& vm, state::FollowUp follow_up, std::string kind,
+                                      std::string message) {
+  const bool failed = vm.record.state == state::VmState::kFailed;
+  const state::Change change{vm.record.state, failed ? vm.record.state_reason : std::move(message),
+                             std::move(kind), follow_up};
+  ASSIGN_OR_RETURN(state::VmRecord record, context_.store.SetState(vm.record.id, change));
   Changed(vm, std::move(record));
   return absl::OkStatus();
 }
@@ -74,13 +96,15 @@ void VmLedger::Changed(Vm& vm, state::VmRecord record) {
   context_.log.Info(
       "vm", {{"vm", vm.record.name}, {"state", std::string(state::VmStateName(vm.record.state))}});
   feed_.Publish();
+  changed_(vm);
   waiters_.Notify(vm);
 }
 
 absl::Status VmLedger::ForgetMachine(Vm& vm) {
-  ASSIGN_OR_RETURN(state::VmRecord record,
-                   context_.store.ClearMachine(
-                       vm.record.id, {vm.record.state, vm.record.state_reason, "machine-ended"}));
+  ASSIGN_OR_RETURN(
+      state::VmRecord record,
+      context_.store.ClearMachine(vm.record.id,
+                                  {vm.record.state, vm.record.state_reason, "machine-ended", {}}));
   vm.LetGo();
   Changed(vm, std::move(record));
   return absl::OkStatus();
@@ -125,6 +149,7 @@ VmView VmLedger::ViewOf(const Vm& vm) const {
   view.agent = vm.agent;
   view.vsock_path = vm.paths.vsock_socket;
   view.console_path = vm.paths.console_log;
+  view.next_start_at = vm.next_start_at;
   return view;
 }
 

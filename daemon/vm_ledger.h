@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,10 +47,14 @@ class VmLedger {
     absl::Duration boot_sign_limit = absl::Seconds(40);
   };
 
-  VmLedger(Context context, VmTable& vms, EventFeed& feed, Waiters& waiters);
+  // `changed` is called after every change of a VM that was committed; it may post, not change.
+  VmLedger(Context context, VmTable& vms, EventFeed& feed, Waiters& waiters,
+           std::function<void(Vm&)> changed);
 
   // Adds a VM of the store to the table.
   Vm& Track(state::VmRecord record);
+  // Gives the VM the paths and the runner of its directory; nothing of the old one is in use.
+  void House(Vm& vm) const;
 
   // The row of a machine that is about to be launched.
   absl::StatusOr<state::MachineRow> NewIntent(const Vm& vm) const;
@@ -59,12 +64,18 @@ class VmLedger {
   hypervisor::MachineHandle HandleOf(const Vm& vm) const;
   const Context& context() const { return context_; }
 
-  // Commits a change of state; the record, the event readers and those who wait follow. The error
-  // is the store's or the table's, and then nothing changed.
-  absl::Status Commit(Vm& vm, state::VmEvent event, std::string message);
+  // Commits a change of state, with `follow_up` where one is given; the record, the event readers
+  // and those who wait follow. The error is the store's or the table's, and then nothing changed.
+  absl::Status Commit(Vm& vm, state::VmEvent event, std::string message,
+                      std::optional<state::FollowUp> follow_up = std::nullopt);
 
-  // Drops the machine row together with a change of state. Used once its processes are gone.
+  // Drops the machine row together with a change of state, and records what the VM's policies make
+  // of it (follow_up_rule.h). Used once its processes are gone.
   absl::Status CommitMachineGone(Vm& vm, state::VmEvent event, std::string message);
+
+  // Commits another follow-up for a VM that keeps its state; `kind` and `message` are the event's.
+  absl::Status CommitFollowUp(Vm& vm, state::FollowUp follow_up, std::string kind,
+                              std::string message);
 
   // Drops the machine row of a VM that keeps its state (failed). Used once its processes are gone.
   absl::Status ForgetMachine(Vm& vm);
@@ -96,6 +107,7 @@ class VmLedger {
   VmTable& vms_;
   EventFeed& feed_;
   Waiters& waiters_;
+  const std::function<void(Vm&)> changed_;
 };
 
 }  // namespace ember::daemon

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/fault_point.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 
@@ -13,23 +14,26 @@ constexpr absl::Duration kLaunchLimit = absl::Seconds(60);
 }  // namespace
 
 VmLifecycle::VmLifecycle(VmLedger& ledger, MachineSupervisor& supervisor, VmTable& vms,
-                         EventFeed& feed, Waiters& waiters)
+                         EventFeed& feed, Waiters& waiters, Admission::Limit memory)
     : ledger_(ledger),
       context_(ledger.context()),
       supervisor_(supervisor),
       vms_(vms),
       feed_(feed),
-      waiters_(waiters) {}
+      waiters_(waiters),
+      admission_(ledger, vms, memory) {}
 
-void VmLifecycle::Start(Vm& vm, OnFailure on_failure, Cancellation cancellation, Done launched) {
+void VmLifecycle::Start(Vm& vm, StartPlan plan, Done launched) {
   auto next = state::Next(vm.record.state, state::VmEvent::kStart, vm.record.name);
   if (!next.ok()) return launched(next.status());
+  if (absl::Status fits = admission_.Check(vm); !fits.ok()) return launched(fits);
   auto intent = ledger_.NewIntent(vm);
   if (!intent.ok()) return launched(intent.status());
-  auto record = context_.store.BeginStart(vm.record.id, *intent, {*next, "", ""});
+  auto record = context_.store.BeginStart(vm.record.id, *intent, {*next, "", "", {}}, plan.cause);
   if (!record.ok()) return launched(record.status());
+  CrashPoint("start/intent-committed");
   ledger_.Changed(vm, *std::move(record));
-  Launch(vm, on_failure, std::move(cancellation), std::move(launched));
+  Launch(vm, plan.on_failure, std::move(plan.cancellation), std::move(launched));
 }
 
 // The row says starting and has the intent; now the machine.
@@ -61,6 +65,7 @@ absl::StatusOr<hypervisor::MachineSpec> VmLifecycle::SpecFor(const Vm& vm,
   spec.memory_mib = config.memory_mib;
   spec.guest_cid = vm.record.guest_cid;
   if (config.init == "agent") spec.kernel_args.push_back("ember.init=agent");
+  if (!config.boot_args.empty()) spec.kernel_args.push_back(config.boot_args);
   if (backend.capabilities().needs_kernel) {
     ASSIGN_OR_RETURN(const images::KernelRecord kernel, context_.catalog.GetKernel(config.kernel));
     spec.kernel = kernel.vmlinux;
@@ -94,19 +99,24 @@ void VmLifecycle::OnLaunched(Vm& vm, absl::StatusOr<std::shared_ptr<hypervisor::
   row.accelerator = (*machine)->handle().accelerator;
   row.process = (*machine)->handle().process;
   row.companions = (*machine)->handle().companions;
-  ledger_.Settle("a launch", [this, id = vm.record.id, row, machine = *std::move(machine),
-                              launched] {
-    Vm* current = vms_.FindById(id);
-    if (current == nullptr) return absl::OkStatus();
-    ASSIGN_OR_RETURN(
-        const state::VmState next,
-        state::Next(current->record.state, state::VmEvent::kLaunched, current->record.name));
-    ASSIGN_OR_RETURN(state::VmRecord record, context_.store.RecordMachine(id, row, {next, "", ""}));
-    supervisor_.Attach(*current, machine);
-    ledger_.Changed(*current, std::move(record));
-    launched(absl::OkStatus());
-    return absl::OkStatus();
-  });
+  ledger_.Settle(
+      "a launch", [this, id = vm.record.id, row, machine = *std::move(machine), launched] {
+        Vm* current = vms_.FindById(id);
+        if (current == nullptr) return absl::OkStatus();
+        ASSIGN_OR_RETURN(
+            const state::VmState next,
+            state::Next(current->record.state, state::VmEvent::kLaunched, current->record.name));
+        // A restart has come to its end; what else is to follow stays.
+        const bool restarted = current->record.follow_up == state::FollowUp::kStart;
+        const state::Change change{next, "", "",
+                                   restarted ? state::FollowUp::kNone : current->record.follow_up};
+        ASSIGN_OR_RETURN(state::VmRecord record, context_.store.RecordMachine(id, row, change));
+        CrashPoint("start/recorded");
+        supervisor_.Attach(*current, machine);
+        ledger_.Changed(*current, std::move(record));
+        launched(absl::OkStatus());
+        return absl::OkStatus();
+      });
 }
 
 void VmLifecycle::AwaitAgent(Vm& vm, absl::Duration agent_wait, Cancellation cancellation,
@@ -128,12 +138,17 @@ void VmLifecycle::AwaitAgent(Vm& vm, absl::Duration agent_wait, Cancellation can
       });
 }
 
-void VmLifecycle::Stop(Vm& vm, StopPlan plan, Done stopped) {
+void VmLifecycle::Stop(Vm& vm, StopPlan plan, std::optional<state::FollowUp> follow_up,
+                       Done stopped) {
   const bool under_way = vm.record.state == state::VmState::kStopping;
+  plan.frozen = vm.record.state == state::VmState::kPaused;
   // A wish of an earlier stop that failed is over.
   if (!under_way) vm.hurry = std::stop_source();
   const state::VmEvent event = plan.force ? state::VmEvent::kForceStop : state::VmEvent::kStop;
-  if (absl::Status begun = ledger_.Commit(vm, event, ""); !begun.ok()) return stopped(begun);
+  if (absl::Status begun = ledger_.Commit(vm, event, "", follow_up); !begun.ok())
+    return stopped(begun);
+  if (follow_up == state::FollowUp::kStart) CrashPoint("restart/intent-committed");
+  CrashPoint("stop/intent-committed");
   if (plan.force) vm.hurry.request_stop();
   if (under_way) {
     // The runner is at it already; its outcome answers both.
@@ -163,6 +178,7 @@ void VmLifecycle::FinishStop(Vm& vm, StopPlan plan, Done stopped) {
         Vm* vm = vms_.FindById(id);
         if (vm != nullptr)
           RETURN_IF_ERROR(ledger_.CommitMachineGone(*vm, state::VmEvent::kStopped, ""));
+        CrashPoint("stop/recorded");
         stopped(absl::OkStatus());
         return absl::OkStatus();
       });
@@ -172,12 +188,62 @@ void VmLifecycle::FinishStop(Vm& vm, StopPlan plan, Done stopped) {
     ledger_.Settle("a failed stop", [this, id, why] {
       Vm* vm = vms_.FindById(id);
       if (vm == nullptr) return absl::OkStatus();
-      RETURN_IF_ERROR(ledger_.Commit(*vm, state::VmEvent::kStopFailed, std::string(Message(why))));
+      // It runs on, so there is nothing to start; an end of its life is tried again.
+      const bool restart = vm->record.follow_up == state::FollowUp::kStart;
+      RETURN_IF_ERROR(ledger_.Commit(*vm, state::VmEvent::kStopFailed, std::string(Message(why)),
+                                     restart ? state::FollowUp::kNone : vm->record.follow_up));
       supervisor_.SettleEnd(*vm);
       return absl::OkStatus();
     });
     stopped(why);
   });
+}
+
+void VmLifecycle::Pause(Vm& vm, Done paused) {
+  Move(vm, VmRunner::Motion::kPause, std::move(paused));
+}
+
+void VmLifecycle::Resume(Vm& vm, Done resumed) {
+  Move(vm, VmRunner::Motion::kResume, std::move(resumed));
+}
+
+void VmLifecycle::Move(Vm& vm, VmRunner::Motion motion, Done moved) {
+  const bool pause = motion == VmRunner::Motion::kPause;
+  auto allowed = state::Next(
+      vm.record.state, pause ? state::VmEvent::kPause : state::VmEvent::kResume, vm.record.name);
+  if (!allowed.ok()) return moved(allowed.status());
+  if (vm.machine == nullptr) {
+    return moved(WithHint(
+        Unavailable("vm '{}' is not taken over yet after a restart of emberhostd", vm.record.name),
+        "try again in a moment"));
+  }
+  auto backend = ledger_.FindBackend(vm.record.config.backend);
+  if (!backend.ok()) return moved(backend.status());
+  if (!(*backend)->capabilities().pause) {
+    return moved(FailedPrecondition("vm '{}': its backend '{}' can't pause machines",
+                                    vm.record.name, vm.record.config.backend));
+  }
+  vm.runner->Move(vm.machine, motion,
+                  ledger_.Back<ember::Done>(
+                      vm, [this, motion, moved = std::move(moved)](Vm& current, auto done) {
+                        if (!done.ok()) return moved(done.status());
+                        Settle(current, motion, moved);
+                      }));
+}
+
+void VmLifecycle::Settle(Vm& vm, VmRunner::Motion motion, const Done& moved) {
+  const bool pause = motion == VmRunner::Motion::kPause;
+  const absl::Status settled =
+      ledger_.Commit(vm, pause ? state::VmEvent::kPause : state::VmEvent::kResume, "");
+  const bool refused = absl::IsFailedPrecondition(settled);
+  if (settled.ok() && vm.watch != nullptr) {
+    pause ? vm.watch->Suspend() : vm.watch->Resume();
+  } else if (!settled.ok() && !refused && vm.machine != nullptr) {
+    // The row could not be written: the machine goes back to what it says.
+    vm.runner->Move(vm.machine, pause ? VmRunner::Motion::kResume : VmRunner::Motion::kPause,
+                    ledger_.Back<ember::Done>(vm, [](Vm&, const auto&) {}));
+  }
+  moved(settled);
 }
 
 // Ends the machine that the VM holds, or else what its row knows of one; OK when there is none.
@@ -199,6 +265,7 @@ void VmLifecycle::EndMachine(Vm& vm, StopPlan plan, std::function<void(Vm&, absl
 
 void VmLifecycle::Remove(Vm& vm, state::VmEvent event, std::string why, Done removed) {
   if (absl::Status begun = ledger_.Commit(vm, event, why); !begun.ok()) return removed(begun);
+  CrashPoint("delete/intent-committed");
   FinishRemoval(vm, std::move(why), std::move(removed));
 }
 
@@ -209,6 +276,7 @@ void VmLifecycle::FinishRemoval(Vm& vm, std::string why, Done removed) {
   EndMachine(vm, {.force = true},
              [this, why = std::move(why), removed](Vm& current, absl::Status ended) {
                if (!ended.ok()) return OnRemoved(current, ended, why, removed);
+               CrashPoint("delete/machine-ended");
                current.runner->Remove(ledger_.Back<ember::Done>(
                    current, [this, why, removed](Vm& emptied, absl::StatusOr<ember::Done> done) {
                      OnRemoved(emptied, done.status(), why, removed);
@@ -224,9 +292,10 @@ void VmLifecycle::OnRemoved(Vm& vm, const absl::Status& outcome, const std::stri
         Annotate(outcome, fmt::format("vm '{}' could not be deleted", vm.record.name));
     ledger_.Settle("a failed delete", [this, id, failure] {
       Vm* current = vms_.FindById(id);
-      return current == nullptr ? absl::OkStatus()
-                                : ledger_.Commit(*current, state::VmEvent::kDeleteFailed,
-                                                 std::string(Message(failure)));
+      return current == nullptr
+                 ? absl::OkStatus()
+                 : ledger_.Commit(*current, state::VmEvent::kDeleteFailed,
+                                  std::string(Message(failure)), state::FollowUp::kNone);
     });
     return removed(failure);
   }
@@ -234,6 +303,7 @@ void VmLifecycle::OnRemoved(Vm& vm, const absl::Status& outcome, const std::stri
     Vm* current = vms_.FindById(id);
     if (current == nullptr) return absl::OkStatus();
     RETURN_IF_ERROR(context_.store.DeleteVm(id, why));
+    CrashPoint("delete/row-removed");
     current->LetGo();
     waiters_.Gone(id);
     vms_.Erase(id);

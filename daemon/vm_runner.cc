@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/awaited.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "base/status_macros.h"
@@ -15,6 +16,7 @@ namespace {
 constexpr absl::Duration kAgentShutdownReply = absl::Seconds(2);
 constexpr absl::Duration kPowerButton = absl::Seconds(2);
 constexpr absl::Duration kKill = absl::Seconds(10);
+constexpr absl::Duration kMotion = absl::Seconds(10);
 constexpr absl::Duration kConsolePeriod = absl::Seconds(2);
 // Share of the grace that the agent's own shutdown gets before the power button is pressed.
 constexpr int kAgentShareDivisor = 2;
@@ -30,7 +32,7 @@ VmRunner::VmRunner(Context context, std::string vm_name, VmPaths paths)
     : context_(std::move(context)),
       vm_name_(std::move(vm_name)),
       paths_(std::move(paths)),
-      sequence_(fmt::format("vm/{}", vm_name_)) {}
+      sequence_(fmt::format("vm/{}", vm_name_), SequenceThread::kBorrowed) {}
 
 void VmRunner::Prepare(DiskPlan plan, Cancellation cancellation,
                        Reply<std::optional<storage::Volume>> reply) {
@@ -43,15 +45,25 @@ absl::StatusOr<std::optional<storage::Volume>> VmRunner::MakeDisk(
     const DiskPlan& plan, const Cancellation& cancellation) {
   // A directory without a row is a leftover, and the row was committed before this call.
   RETURN_IF_ERROR(RemoveTree(paths_.dir));
-  RETURN_IF_ERROR(MakeDirectories(paths_.dir, 0700));
-  if (plan.source.empty()) return std::nullopt;
-  auto volume = context_.volumes.Clone(plan.source, paths_.dir, plan.size_bytes, cancellation);
-  if (volume.ok()) return *std::move(volume);
+  auto volume = FillDirectory(plan, cancellation);
+  if (volume.ok()) return volume;
   if (absl::Status removed = RemoveTree(paths_.dir); !removed.ok()) {
     context_.log.Warn("leftover after a failed create",
                       {{"vm", vm_name_}, {"cause", std::string(Message(removed))}});
   }
-  return volume.status();
+  return volume;
+}
+
+absl::StatusOr<std::optional<storage::Volume>> VmRunner::FillDirectory(
+    const DiskPlan& plan, const Cancellation& cancellation) {
+  RETURN_IF_ERROR(FaultPoint("create/make-directory"));
+  RETURN_IF_ERROR(MakeDirectories(paths_.dir, 0700));
+  if (plan.source.empty()) return std::nullopt;
+  RETURN_IF_ERROR(FaultPoint("create/make-disk"));
+  ASSIGN_OR_RETURN(storage::Volume volume,
+                   context_.volumes.Clone(plan.source, paths_.dir, plan.size_bytes, cancellation));
+  CrashPoint("create/disk-made");
+  return volume;
 }
 
 void VmRunner::Launch(hypervisor::Backend& backend, hypervisor::MachineSpec spec,
@@ -61,7 +73,9 @@ void VmRunner::Launch(hypervisor::Backend& backend, hypervisor::MachineSpec spec
       [this, &backend, spec = std::move(spec), cancellation, reply = std::move(reply)]() mutable {
         // The console tells of this boot only, so that its silence means something.
         RemoveConsole(paths_.console_log);
+        if (absl::Status fault = FaultPoint("start/launch"); !fault.ok()) return reply(fault);
         auto machine = backend.Launch(spec, cancellation);
+        CrashPoint("start/launched");
         if (!machine.ok()) return reply(machine.status());
         reply(std::shared_ptr<hypervisor::Machine>(*std::move(machine)));
       });
@@ -94,16 +108,25 @@ void VmRunner::Stop(std::shared_ptr<hypervisor::Machine> machine, StopPlan plan,
 
 absl::StatusOr<hypervisor::ExitReport> VmRunner::StopNow(
     const std::shared_ptr<hypervisor::Machine>& machine, const StopPlan& plan) {
+  RETURN_IF_ERROR(FaultPoint("stop/end-machine"));
   if (!plan.force) AskToPowerOff(machine, plan);
+  CrashPoint("stop/guest-asked");
   // Also for a machine that has ended by itself: this is what removes its companions and sockets.
   const Cancellation kill_limit = Cancellation::After(kKill);
   RETURN_IF_ERROR(machine->Stop(hypervisor::PowerOff::kKill, kill_limit));
+  CrashPoint("stop/machine-ended");
   return machine->WaitForExit(kill_limit);
 }
 
 void VmRunner::AskToPowerOff(const std::shared_ptr<hypervisor::Machine>& machine,
                              const StopPlan& plan) {
   const Cancellation all{plan.hurry, Deadline::After(plan.grace)};
+  if (plan.frozen) {
+    if (absl::Status thawed = machine->Resume(all); !thawed.ok()) {
+      context_.log.Warn("the VM can't be resumed to shut down",
+                        {{"vm", vm_name_}, {"cause", std::string(Message(thawed))}});
+    }
+  }
   agent::v1::ClientFrame question;
   question.mutable_shutdown()->set_mode(agent::v1::Shutdown::POWEROFF);
   Awaited<agent::v1::AgentFrame> answer;
@@ -125,9 +148,30 @@ void VmRunner::AskToPowerOff(const std::shared_ptr<hypervisor::Machine>& machine
   }
 }
 
+void VmRunner::Move(std::shared_ptr<hypervisor::Machine> machine, Motion motion,
+                    Reply<Done> reply) {
+  sequence_.Post([machine = std::move(machine), motion, reply = std::move(reply)]() mutable {
+    const Cancellation limit = Cancellation::After(kMotion);
+    reply(DoneOr(motion == Motion::kPause ? machine->Pause(limit) : machine->Resume(limit)));
+  });
+}
+
+void VmRunner::MoveTo(VmPaths paths, Reply<Done> reply) {
+  sequence_.Post([this, paths = std::move(paths), reply = std::move(reply)]() mutable {
+    absl::Status moved = FaultPoint("rename/move");
+    if (moved.ok()) moved = MoveDirectory(paths_.dir, paths.dir);
+    CrashPoint("rename/moved");
+    reply(DoneOr(std::move(moved)));
+  });
+}
+
 void VmRunner::Remove(Reply<Done> reply) {
-  sequence_.Post(
-      [this, reply = std::move(reply)]() mutable { reply(DoneOr(RemoveTree(paths_.dir))); });
+  sequence_.Post([this, reply = std::move(reply)]() mutable {
+    absl::Status removed = FaultPoint("delete/remove-files");
+    if (removed.ok()) removed = RemoveTree(paths_.dir);
+    CrashPoint("delete/files-removed");
+    reply(DoneOr(std::move(removed)));
+  });
 }
 
 void VmRunner::KeepConsoleBounded(std::weak_ptr<hypervisor::Machine> machine) {

@@ -26,14 +26,15 @@ struct DiskPlan {
 
 struct StopPlan {
   bool force = false;                        // kill at once
+  bool frozen = false;                       // paused: thawed first, else it can't obey
   absl::Duration grace = absl::Seconds(20);  // from the first request to the kill
   std::stop_token hurry = {};                // turns the grace into a kill at once
 };
 
-// Does the slow work of one VM: its operations run in order on a thread of its own (which exists
-// only once there was work), different VMs at the same time. Holds nothing shared and decides
-// nothing: every call answers exactly once, on the runner's thread, and the host settles what it
-// means. The destructor waits for the work under way.
+// Does the slow work of one VM: its operations run in order on a thread that it has only while
+// there is work, different VMs at the same time. Holds nothing shared and decides nothing: every
+// call answers exactly once, on the runner's thread, and the host settles what it means. The
+// destructor waits for the work under way.
 class VmRunner {
  public:
   struct Context {
@@ -65,6 +66,14 @@ class VmRunner {
   void Stop(std::shared_ptr<hypervisor::Machine> machine, StopPlan plan,
             Reply<hypervisor::ExitReport> reply);
 
+  // Freezes or thaws the machine.
+  enum class Motion { kPause, kResume };
+  void Move(std::shared_ptr<hypervisor::Machine> machine, Motion motion, Reply<Done> reply);
+
+  // Moves the VM's directory to the place of another name. Done already is OK; a directory that is
+  // in the way and not ours is AlreadyExists. After it this runner is of no more use.
+  void MoveTo(VmPaths paths, Reply<Done> reply);
+
   // Removes the VM's directory with all that is in it.
   void Remove(Reply<Done> reply);
 
@@ -74,6 +83,8 @@ class VmRunner {
  private:
   absl::StatusOr<std::optional<storage::Volume>> MakeDisk(const DiskPlan& plan,
                                                           const Cancellation& cancellation);
+  absl::StatusOr<std::optional<storage::Volume>> FillDirectory(const DiskPlan& plan,
+                                                               const Cancellation& cancellation);
   absl::StatusOr<hypervisor::ExitReport> StopNow(
       const std::shared_ptr<hypervisor::Machine>& machine, const StopPlan& plan);
   void AskToPowerOff(const std::shared_ptr<hypervisor::Machine>& machine, const StopPlan& plan);

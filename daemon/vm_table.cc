@@ -34,6 +34,14 @@ Vm* VmTable::FindById(std::string_view id) {
   return found == by_id_.end() ? nullptr : found->second;
 }
 
+void VmTable::Rename(Vm& vm, state::VmRecord record) {
+  auto entry = by_name_.extract(vm.record.name);
+  EMBER_CHECK(!entry.empty());
+  vm.record = std::move(record);
+  entry.key() = vm.record.name;
+  EMBER_CHECK(by_name_.insert(std::move(entry)).inserted);
+}
+
 void VmTable::Erase(std::string_view id) {
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) return;

@@ -7,9 +7,11 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "backends/hypervisor/backend.h"
 #include "daemon/agent_watch.h"
 #include "daemon/vm_paths.h"
@@ -40,6 +42,17 @@ struct Vm {
   // How the machine ended by itself, until that is settled.
   std::optional<hypervisor::ExitReport> ended;
 
+  // Autopilot's: when the VM is to be started again, how many short runs came before, and which of
+  // the starts that were planned is still wanted.
+  std::optional<absl::Time> next_start_at;
+  uint32_t short_runs = 0;
+  uint64_t start_plan = 0;
+  // Those who asked for a restart and hear how its start went.
+  std::vector<std::function<void(absl::Status)>> restarts;
+
+  // The directory still has the old name: its files are on their way.
+  bool renaming() const { return record.dir_name != record.name; }
+
   // Drops the machine, its watch and its bridge; what they do on `io` ends soon after.
   void LetGo();
 };
@@ -53,10 +66,13 @@ class VmTable {
   absl::StatusOr<Vm*> Find(std::string_view name);
   // Null when it is gone.
   Vm* FindById(std::string_view id);
+  // Takes over a record with another name, which is free.
+  void Rename(Vm& vm, state::VmRecord record);
   // Waits for the runner's last task.
   void Erase(std::string_view id);
   void Clear();
 
+  // `visit` must not add or erase.
   void ForEach(const std::function<void(Vm&)>& visit);
   size_t size() const { return by_name_.size(); }
 

@@ -122,7 +122,10 @@ class Database {
 
   // Rows that the latest INSERT, UPDATE or DELETE changed itself (not by cascade).
   int64_t changed_rows() const;
-  // True between Transaction::Begin and its end.
+  // The rowid, or INTEGER PRIMARY KEY, of the latest row that was inserted.
+  int64_t last_row_id() const;
+  // True between Transaction::Begin and its end. Some errors, such as a full disk, make SQLite roll
+  // back all of a transaction at once: then it is false at once.
   bool in_transaction() const;
   const std::filesystem::path& path() const { return path_; }
 
@@ -146,23 +149,27 @@ class Database {
   std::unordered_map<std::string, std::vector<sqlite3_stmt*>> idle_;
 };
 
-// A write transaction (BEGIN IMMEDIATE): all or nothing. Rolled back when destroyed uncommitted.
-// Do not nest. Not thread-safe.
+// A write transaction (BEGIN IMMEDIATE), or inside one a part of it that can be undone alone (a
+// savepoint): all or nothing. Rolled back when destroyed uncommitted. The inner one ends first. Not
+// thread-safe.
 class Transaction {
  public:
   static absl::StatusOr<Transaction> Begin(Database& database);
-  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  Transaction(Transaction&& other) noexcept
+      : database_(std::exchange(other.database_, nullptr)), part_(other.part_) {}
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
 
-  // After success everything is on disk. After a failure nothing of the transaction can be seen any
-  // more; only where the disk itself failed to sync may a crash soon after bring it back, whole.
+  // After success everything is on disk, or will be with the outer transaction. After a failure
+  // nothing of the transaction can be seen any more; only where the disk itself failed to sync may
+  // a crash soon after bring it back, whole.
   absl::Status Commit();
 
  private:
-  explicit Transaction(Database& database) : database_(&database) {}
+  Transaction(Database& database, bool part) : database_(&database), part_(part) {}
 
   Database* database_;  // null once committed or moved away
+  bool part_;           // a savepoint
 };
 
 }  // namespace ember::state

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kInsert =
     "INSERT INTO event (time, vm_id, vm_name, kind, state, message)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING sequence";
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 absl::StatusOr<Event> ReadEvent(const Statement& row) {
   Event event;
@@ -45,23 +45,23 @@ absl::StatusOr<EventLog> EventLog::Open(Database& database, uint64_t kept) {
   return EventLog(database, kept, newest, oldest < 0 ? newest + 1 : static_cast<uint64_t>(oldest));
 }
 
-absl::StatusOr<uint64_t> EventLog::Append(const Event& event) {
+absl::Status EventLog::Append(const Event& event) {
   ASSIGN_OR_RETURN(Statement insert, database_->Prepare(kInsert));
-  RETURN_IF_ERROR(insert.Bind(NowMicros(), event.vm_id, event.vm_name, event.kind,
-                              VmStateName(event.state), event.message));
-  ASSIGN_OR_RETURN(const bool row, insert.Next());
-  if (!row) return Internal("{}: an event got no number", database_->path().native());
-  const auto sequence = static_cast<uint64_t>(insert.Int64(0));
-  if (sequence > kept_) {
-    ASSIGN_OR_RETURN(Statement prune, database_->Prepare("DELETE FROM event WHERE sequence <= ?1"));
-    RETURN_IF_ERROR(prune.Run(sequence - kept_));
-  }
-  return sequence;
+  RETURN_IF_ERROR(insert.Run(NowMicros(), event.vm_id, event.vm_name, event.kind,
+                             VmStateName(event.state), event.message));
+  appended_ = static_cast<uint64_t>(database_->last_row_id());
+  return absl::OkStatus();
 }
 
-void EventLog::Committed(uint64_t sequence) {
-  last_ = sequence;
-  if (sequence > kept_) oldest_ = std::max(oldest_, sequence - kept_ + 1);
+absl::Status EventLog::Prune() {
+  if (appended_ == last_ || appended_ <= kept_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Statement prune, database_->Prepare("DELETE FROM event WHERE sequence <= ?1"));
+  return prune.Run(appended_ - kept_);
+}
+
+void EventLog::Committed() {
+  last_ = appended_;
+  if (last_ > kept_) oldest_ = std::max(oldest_, last_ - kept_ + 1);
 }
 
 absl::StatusOr<std::vector<Event>> EventLog::After(uint64_t sequence, size_t limit) {
@@ -74,11 +74,11 @@ absl::StatusOr<std::vector<Event>> EventLog::After(uint64_t sequence, size_t lim
         "EVENTS_PRUNED", "list what there is now (ember vm list) and watch from now on",
         fmt::format("event {} is no longer kept, the oldest is {}", sequence + 1, oldest_));
   }
-  ASSIGN_OR_RETURN(
-      Statement query,
-      database_->Prepare("SELECT sequence, time, vm_id, vm_name, kind, state, message"
-                         " FROM event WHERE sequence > ?1 ORDER BY sequence LIMIT ?2"));
-  RETURN_IF_ERROR(query.Bind(sequence, limit));
+  ASSIGN_OR_RETURN(Statement query,
+                   database_->Prepare("SELECT sequence, time, vm_id, vm_name, kind, state, message"
+                                      " FROM event WHERE sequence > ?1 AND sequence <= ?2"
+                                      " ORDER BY sequence LIMIT ?3"));
+  RETURN_IF_ERROR(query.Bind(sequence, last_, limit));
   std::vector<Event> events;
   while (true) {
     ASSIGN_OR_RETURN(const bool row, query.Next());

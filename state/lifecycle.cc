@@ -25,6 +25,8 @@ constexpr Transition kTransitions[] = {
     {S::kCreated, E::kStart, S::kStarting},
     {S::kCreated, E::kDelete, S::kDeleting},
     {S::kCreated, E::kForceDelete, S::kDeleting},
+    {S::kCreated, E::kRename, S::kCreated},
+    {S::kCreated, E::kUpdate, S::kCreated},
     {S::kCreated, E::kCreateFailed, S::kDeleting},
 
     {S::kStarting, E::kLaunched, S::kRunning},
@@ -63,10 +65,14 @@ constexpr Transition kTransitions[] = {
     {S::kStopped, E::kStart, S::kStarting},
     {S::kStopped, E::kDelete, S::kDeleting},
     {S::kStopped, E::kForceDelete, S::kDeleting},
+    {S::kStopped, E::kRename, S::kStopped},
+    {S::kStopped, E::kUpdate, S::kStopped},
 
     {S::kFailed, E::kStart, S::kStarting},
     {S::kFailed, E::kDelete, S::kDeleting},
     {S::kFailed, E::kForceDelete, S::kDeleting},
+    {S::kFailed, E::kRename, S::kFailed},
+    {S::kFailed, E::kUpdate, S::kFailed},
 
     {S::kDeleting, E::kDeleteFailed, S::kFailed},
     // The delete goes on, whatever a stop before it or the machine itself has to say.
@@ -85,6 +91,8 @@ bool IsVerb(VmEvent event) {
     case E::kForceStop:
     case E::kDelete:
     case E::kForceDelete:
+    case E::kRename:
+    case E::kUpdate:
       return true;
     default:
       return false;
@@ -105,6 +113,9 @@ Refusal RefuseWhileRunning(VmEvent event, std::string_view name) {
       return {"is running", fmt::format("stop it first: ember vm stop {0}, or delete it with its "
                                         "machine: ember vm delete --force {0}",
                                         name)};
+    case E::kRename:
+    case E::kUpdate:
+      return {"is running", fmt::format("stop it first: ember vm stop {}", name)};
     default:
       return {"is running and not paused", ""};
   }
@@ -118,6 +129,9 @@ Refusal RefuseWhilePaused(VmEvent event, std::string_view name) {
                                        name)};
     case E::kPause:
       return {"is already paused", fmt::format("go on with it: ember vm resume {}", name)};
+    case E::kRename:
+    case E::kUpdate:
+      return {"is paused", fmt::format("stop it first: ember vm stop {}", name)};
     default:
       return {"is paused", fmt::format("go on with it: ember vm resume {}", name)};
   }
@@ -187,6 +201,10 @@ std::string_view VmEventName(VmEvent event) {
       return "delete";
     case E::kForceDelete:
       return "force-delete";
+    case E::kRename:
+      return "rename";
+    case E::kUpdate:
+      return "update";
     case E::kCreateDone:
       return "create-done";
     case E::kCreateFailed:

@@ -23,6 +23,8 @@ enum class VmEvent {
   kForceStop,    // as kStop, and a stop under way becomes a kill
   kDelete,       // created, stopped, failed -> deleting
   kForceDelete,  // as kDelete, and running, paused, stopping too
+  kRename,       // created, stopped, failed: stays; the name changes
+  kUpdate,       // created, stopped, failed: stays; the configuration changes
   // Outcomes of a runner's work.
   kCreateDone,    // creating -> created: the disk is there
   kCreateFailed,  // creating, created, starting -> deleting: a create (with its first start, where
@@ -42,10 +44,10 @@ enum class VmEvent {
 
 inline constexpr std::array kAllVmEvents = {
     VmEvent::kStart,        VmEvent::kPause,      VmEvent::kResume,       VmEvent::kStop,
-    VmEvent::kForceStop,    VmEvent::kDelete,     VmEvent::kForceDelete,  VmEvent::kCreateDone,
-    VmEvent::kCreateFailed, VmEvent::kLaunched,   VmEvent::kLaunchFailed, VmEvent::kBootRetry,
-    VmEvent::kStopped,      VmEvent::kStopFailed, VmEvent::kDeleteFailed, VmEvent::kPoweredOff,
-    VmEvent::kExited,       VmEvent::kLost};
+    VmEvent::kForceStop,    VmEvent::kDelete,     VmEvent::kForceDelete,  VmEvent::kRename,
+    VmEvent::kUpdate,       VmEvent::kCreateDone, VmEvent::kCreateFailed, VmEvent::kLaunched,
+    VmEvent::kLaunchFailed, VmEvent::kBootRetry,  VmEvent::kStopped,      VmEvent::kStopFailed,
+    VmEvent::kDeleteFailed, VmEvent::kPoweredOff, VmEvent::kExited,       VmEvent::kLost};
 
 // "start", "launch-failed", ...: for messages and tests.
 std::string_view VmEventName(VmEvent event);

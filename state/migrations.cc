@@ -4,12 +4,13 @@
 
 #include "base/check.h"
 #include "base/status.h"
+#include "state/backup.h"
 #include "state/schema.h"
 
 namespace ember::state {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 
 absl::Status SetVersion(Database& database, int version) {
   return database.Execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};",
@@ -70,28 +71,42 @@ absl::Status CheckVersion(const Database& database, int64_t found, const SchemaP
   return absl::OkStatus();
 }
 
+// One step with its backup before it. The database is trusted no sooner than there is a backup.
+absl::Status RunStep(Database& database, const SchemaStep& step) {
+  RETURN_IF_ERROR(BackUp(database, SchemaBackup(database.path(), step.from)));
+  RETURN_IF_ERROR(database.Trust());
+  // A step may build a table anew under rows that refer to it. SQLite ignores this pragma inside
+  // a transaction, so it stands around it.
+  RETURN_IF_ERROR(database.Execute("PRAGMA foreign_keys = OFF;"));
+  absl::Status advanced = Advance(database, step.sql, step.from + 1);
+  RETURN_IF_ERROR(database.Execute("PRAGMA foreign_keys = ON;"));
+  return advanced;
+}
+
 absl::Status RunSteps(Database& database, int64_t version, const SchemaPlan& plan) {
   for (const SchemaStep& step : plan.steps) {
     if (step.from != version) continue;
-    // A step may build a table anew under rows that refer to it. SQLite ignores this pragma inside
-    // a transaction, so it stands around it.
-    RETURN_IF_ERROR(database.Execute("PRAGMA foreign_keys = OFF;"));
-    const absl::Status advanced = Advance(database, step.sql, step.from + 1);
-    RETURN_IF_ERROR(database.Execute("PRAGMA foreign_keys = ON;"));
-    if (!advanced.ok()) {
-      return Annotate(advanced,
+    const absl::Status done = RunStep(database, step);
+    if (!done.ok()) {
+      return Annotate(done,
                       fmt::format("migration from schema {} to {}", step.from, step.from + 1));
     }
     ++version;
   }
   EMBER_CHECK(version == plan.version);
-  return absl::OkStatus();
+  return database.Trust();
 }
 
 }  // namespace
 
 SchemaPlan CurrentSchemaPlan() {
-  return {.version = kSchemaVersion, .schema = kSchemaSql, .steps = {}};
+  return {.version = kSchemaVersion,
+          .schema = kSchemaSql,
+          .steps = {{.from = 1, .sql = kSchemaStep1Sql}}};
+}
+
+std::filesystem::path SchemaBackup(const std::filesystem::path& database, int version) {
+  return fmt::format("{}.schema-{}.bak", database.native(), version);
 }
 
 absl::Status Migrate(Database& database, const SchemaPlan& plan) {
@@ -101,9 +116,9 @@ absl::Status Migrate(Database& database, const SchemaPlan& plan) {
   const bool fresh = version == 0 && objects == 0;
   RETURN_IF_ERROR(CheckOurs(database, fresh));
   if (!fresh) RETURN_IF_ERROR(CheckVersion(database, version, plan));
+  if (!fresh) return RunSteps(database, version, plan);
   RETURN_IF_ERROR(database.Trust());
-  if (fresh) return Advance(database, plan.schema, plan.version);
-  return RunSteps(database, version, plan);
+  return Advance(database, plan.schema, plan.version);
 }
 
 }  // namespace ember::state

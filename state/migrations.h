@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string_view>
 #include <vector>
 
@@ -28,11 +29,17 @@ struct SchemaPlan {
 // The plan of this program: schema.sql and its steps.
 SchemaPlan CurrentSchemaPlan();
 
+// Where the content of `database`, a path, is kept as it was at schema `version`:
+// "state.db.schema-1.bak" beside it. Mode 0600; nobody removes it but a person.
+std::filesystem::path SchemaBackup(const std::filesystem::path& database, int version);
+
 // Brings `database` to plan.version and trusts it (Database::Trust). Each step is one transaction
 // that ends with a check of all foreign keys: after a failure the file has the last schema that was
-// reached whole. Refused, with the file unchanged: a newer schema than the plan's and an older one
-// without a step (FailedPrecondition, reason STATE_TOO_NEW or STATE_TOO_OLD), and a database that
-// is not Ember's (FailedPrecondition, reason STATE_NOT_OURS).
+// reached whole. Before each step the database is copied to SchemaBackup: without the copy, e.g.
+// on a full disk, there is no step and the file stays as it is. Refused, with the file unchanged: a
+// newer schema than the plan's and an older one without a step (FailedPrecondition, reason
+// STATE_TOO_NEW or STATE_TOO_OLD), and a database that is not Ember's (FailedPrecondition, reason
+// STATE_NOT_OURS).
 absl::Status Migrate(Database& database, const SchemaPlan& plan);
 
 }  // namespace ember::state

@@ -6,50 +6,10 @@
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "state/migrations.h"
+#include "state/refusals.h"
 
 namespace ember::state {
 namespace {
-
-// The id of this installation, made at the first open.
-absl::StatusOr<std::string> EnsureInstallationId(Database& database) {
-  ASSIGN_OR_RETURN(const std::string fresh, RandomUuid());
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database));
-  {
-    ASSIGN_OR_RETURN(Statement insert,
-                     database.Prepare("INSERT INTO meta (key, value) VALUES ('installation_id', ?1)"
-                                      " ON CONFLICT DO NOTHING"));
-    RETURN_IF_ERROR(insert.Run(fresh));
-  }
-  ASSIGN_OR_RETURN(Statement query,
-                   database.Prepare("SELECT value FROM meta WHERE key = 'installation_id'"));
-  RETURN_IF_ERROR(query.Bind());
-  ASSIGN_OR_RETURN(const bool row, query.Next());
-  if (!row) return Internal("{}: no installation id", database.path().native());
-  std::string id = query.Text(0);
-  RETURN_IF_ERROR(transaction.Commit());
-  return id;
-}
-
-absl::Status NoSuchVm(std::string_view key, std::string_view value) {
-  const absl::Status status =
-      WithHint(NotFound("vm '{}' not found", value), "list the VMs there are: ember vm list");
-  return WithMetadata(WithReason(status, "VM_NOT_FOUND"), key, value);
-}
-
-absl::Status NameTaken(const VmRecord& holder) {
-  const absl::Status status = WithHint(
-      AlreadyExists("vm '{}' already exists", holder.name),
-      fmt::format("choose another name, or delete it first: ember vm delete {}", holder.name));
-  return WithMetadata(WithReason(status, "VM_EXISTS"), "vm", holder.name);
-}
-
-absl::Status RequestIdReused(const VmRecord& holder) {
-  const absl::Status status =
-      WithHint(AlreadyExists("request id '{}' was used to create vm '{}' from another request",
-                             holder.request_id, holder.name),
-               "use a new request id for a new request");
-  return WithMetadata(WithReason(status, "REQUEST_ID_REUSED"), "vm", holder.name);
-}
 
 // The VM that an earlier request made, or nothing where this one is new.
 absl::StatusOr<std::optional<VmRecord>> FindRepeated(VmTable& vms, const NewVm& vm) {
@@ -61,49 +21,57 @@ absl::StatusOr<std::optional<VmRecord>> FindRepeated(VmTable& vms, const NewVm& 
   return holder;
 }
 
-Event EventOf(const VmRecord& vm, const Change& change) {
+Event EventOf(const VmRecord& vm, std::string_view kind, std::string_view message) {
   Event event;
   event.vm_id = vm.id;
   event.vm_name = vm.name;
-  event.kind = change.kind.empty() ? std::string(VmStateName(change.state)) : change.kind;
-  event.state = change.state;
-  event.message = change.message;
+  event.kind = kind;
+  event.state = vm.state;
+  event.message = message;
   return event;
 }
 
 }  // namespace
 
-Store::Store(std::unique_ptr<Database> database, std::string installation_id, EventLog events)
+Store::Store(std::unique_ptr<Database> database, Installation installation, EventLog events)
     : database_(std::move(database)),
-      installation_id_(std::move(installation_id)),
+      installation_(std::move(installation)),
       events_(events),
       vms_(*database_),
-      allocator_(*database_) {}
+      cids_(*database_),
+      blocks_(*database_, installation_.subnet),
+      ports_(*database_),
+      writer_(*database_,
+              {.events = events_, .cids = cids_.free_numbers(), .blocks = blocks_.free_numbers()}) {
+}
 
-absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& state_dir) {
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::filesystem::path& state_dir,
+                                                   const StoreOptions& options) {
   ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(state_dir / "state.db"));
   RETURN_IF_ERROR(Migrate(*database, CurrentSchemaPlan()));
-  ASSIGN_OR_RETURN(std::string installation_id, EnsureInstallationId(*database));
+  ASSIGN_OR_RETURN(Installation installation, EnsureInstallation(*database, options.subnet));
   ASSIGN_OR_RETURN(const EventLog events, EventLog::Open(*database, kEventsKept));
-  return std::unique_ptr<Store>(new Store(std::move(database), std::move(installation_id), events));
+  return std::unique_ptr<Store>(new Store(std::move(database), std::move(installation), events));
 }
 
 absl::StatusOr<CreateResult> Store::CreateVm(const NewVm& vm) {
-  ASSIGN_OR_RETURN(const std::string vm_id, RandomUuid());
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(const std::string vm_id, TimeOrderedUuid());
+  ASSIGN_OR_RETURN(Write write, writer_.Begin());
   ASSIGN_OR_RETURN(std::optional<VmRecord> repeated, FindRepeated(vms_, vm));
   if (repeated.has_value()) return CreateResult{CreateResult::Kind::kFound, *std::move(repeated)};
-  ASSIGN_OR_RETURN(const std::optional<VmRecord> holder, vms_.FindByName(vm.name));
-  if (holder.has_value()) return NameTaken(*holder);
+  RETURN_IF_ERROR(CheckNameFree(vm.name));
 
-  RETURN_IF_ERROR(vms_.Insert(vm_id, vm));
-  RETURN_IF_ERROR(allocator_.LeaseCid(vm_id).status());
-  ASSIGN_OR_RETURN(VmRecord made, Require(vm_id));
-  const Change change = {.state = VmState::kCreating, .message = "", .kind = ""};
-  ASSIGN_OR_RETURN(const uint64_t sequence, events_.Append(EventOf(made, change)));
-  RETURN_IF_ERROR(transaction.Commit());
-  events_.Committed(sequence);
+  ASSIGN_OR_RETURN(VmRecord made, vms_.Insert(vm_id, vm));
+  ASSIGN_OR_RETURN(made.guest_cid, cids_.Lease(vm_id));
+  ASSIGN_OR_RETURN(made.address, blocks_.Lease(vm_id));
+  RETURN_IF_ERROR(events_.Append(EventOf(made, VmStateName(made.state), "")));
+  RETURN_IF_ERROR(write.Commit());
   return CreateResult{CreateResult::Kind::kMade, std::move(made)};
+}
+
+absl::Status Store::CheckNameFree(std::string_view name) {
+  ASSIGN_OR_RETURN(const std::optional<NameHolder> holder, vms_.FindNameHolder(name));
+  return holder.has_value() ? NameTaken(name, *holder) : absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<VmRecord>> Store::FindByRequestId(std::string_view request_id) {
@@ -126,17 +94,32 @@ absl::StatusOr<VmRecord> Store::Require(std::string_view vm_id) {
 
 absl::StatusOr<std::vector<VmRecord>> Store::ListVms() { return vms_.List(); }
 
-absl::StatusOr<VmRecord> Store::Apply(std::string_view vm_id, const Change& change, Work work) {
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+absl::StatusOr<VmRecord> Store::Amend(std::string_view vm_id, Edit edit) {
+  ASSIGN_OR_RETURN(Write write, writer_.Begin());
   ASSIGN_OR_RETURN(const VmRecord before, Require(vm_id));
-  RETURN_IF_ERROR(work(before));
-  const bool failed = change.state == VmState::kFailed;
-  RETURN_IF_ERROR(vms_.SetState(vm_id, change.state, failed ? change.message : ""));
-  ASSIGN_OR_RETURN(const uint64_t sequence, events_.Append(EventOf(before, change)));
+  ASSIGN_OR_RETURN(const std::optional<Note> note, edit(before));
   ASSIGN_OR_RETURN(VmRecord after, Require(vm_id));
-  RETURN_IF_ERROR(transaction.Commit());
-  events_.Committed(sequence);
+  if (note.has_value()) {
+    RETURN_IF_ERROR(events_.Append(EventOf(after, note->kind, note->message)));
+  }
+  RETURN_IF_ERROR(write.Commit());
   return after;
+}
+
+absl::StatusOr<VmRecord> Store::Apply(std::string_view vm_id, const Change& change, Work work) {
+  return Amend(
+      vm_id, [this, &change, &work](const VmRecord& before) -> absl::StatusOr<std::optional<Note>> {
+        RETURN_IF_ERROR(work(before));
+        const bool failed = change.state == VmState::kFailed;
+        RETURN_IF_ERROR(vms_.SetState(before.id, change.state, failed ? change.message : ""));
+        const FollowUp follow_up = change.follow_up.value_or(before.follow_up);
+        if (follow_up != before.follow_up) {
+          RETURN_IF_ERROR(vms_.SetFollowUp(before.id, follow_up));
+        }
+        const std::string_view kind = change.kind;
+        return Note{.kind = std::string(kind.empty() ? VmStateName(change.state) : kind),
+                    .message = change.message};
+      });
 }
 
 absl::StatusOr<VmRecord> Store::SetState(std::string_view vm_id, const Change& change) {
@@ -150,7 +133,7 @@ absl::StatusOr<VmRecord> Store::SetDisk(std::string_view vm_id, const DiskRow& d
 }
 
 absl::Status Store::DeleteVm(std::string_view vm_id, std::string_view message) {
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(Write write, writer_.Begin());
   ASSIGN_OR_RETURN(const VmRecord before, Require(vm_id));
   if (before.state != VmState::kDeleting) {
     return FailedPrecondition("vm '{}' is {}, not deleting", before.name,
@@ -158,22 +141,22 @@ absl::Status Store::DeleteVm(std::string_view vm_id, std::string_view message) {
   }
   RETURN_IF_ERROR(vms_.DeleteMachine(vm_id));
   RETURN_IF_ERROR(vms_.Delete(vm_id));
-  const Change change = {
-      .state = VmState::kDeleting, .message = std::string(message), .kind = "deleted"};
-  ASSIGN_OR_RETURN(const uint64_t sequence, events_.Append(EventOf(before, change)));
-  RETURN_IF_ERROR(transaction.Commit());
-  events_.Committed(sequence);
-  return absl::OkStatus();
+  if (before.guest_cid != 0) cids_.Released(before.guest_cid);
+  if (before.address.has_value()) blocks_.Released(*before.address);
+  RETURN_IF_ERROR(events_.Append(EventOf(before, "deleted", message)));
+  return write.Commit();
 }
 
 absl::StatusOr<VmRecord> Store::BeginStart(std::string_view vm_id, const MachineRow& intent,
-                                           const Change& change) {
-  return Apply(vm_id, change, [this, &intent](const VmRecord& before) -> absl::Status {
+                                           const Change& change, StartCause cause) {
+  return Apply(vm_id, change, [this, &intent, cause](const VmRecord& before) -> absl::Status {
     if (before.machine.has_value()) {
       return FailedPrecondition("vm '{}' still has machine {} on record", before.name,
                                 before.machine->machine_id);
     }
     RETURN_IF_ERROR(vms_.SetBootRetries(before.id, 0));
+    const bool asked = cause == StartCause::kAsked;
+    RETURN_IF_ERROR(vms_.SetRestarts(before.id, asked ? 0 : before.restarts + 1));
     return vms_.InsertMachine(before.id, intent);
   });
 }
@@ -207,14 +190,11 @@ absl::StatusOr<VmRecord> Store::ClearMachine(std::string_view vm_id, const Chang
 
 absl::Status Store::AppendEvent(std::string_view vm_id, std::string_view kind,
                                 std::string_view message) {
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
-  ASSIGN_OR_RETURN(const VmRecord vm, Require(vm_id));
-  const Change event = {
-      .state = vm.state, .message = std::string(message), .kind = std::string(kind)};
-  ASSIGN_OR_RETURN(const uint64_t sequence, events_.Append(EventOf(vm, event)));
-  RETURN_IF_ERROR(transaction.Commit());
-  events_.Committed(sequence);
-  return absl::OkStatus();
+  return Amend(vm_id,
+               [kind, message](const VmRecord&) -> absl::StatusOr<std::optional<Note>> {
+                 return Note{.kind = std::string(kind), .message = std::string(message)};
+               })
+      .status();
 }
 
 absl::StatusOr<std::vector<Event>> Store::EventsAfter(uint64_t sequence, size_t limit) {

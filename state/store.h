@@ -12,12 +12,20 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "state/allocator.h"
+#include "state/address_allocator.h"
+#include "state/cid_allocator.h"
 #include "state/database.h"
 #include "state/event.h"
 #include "state/event_log.h"
+#include "state/follow_up.h"
+#include "state/installation.h"
+#include "state/port_allocator.h"
+#include "state/port_lease.h"
+#include "state/row_check.h"
+#include "state/subnet.h"
 #include "state/vm_record.h"
 #include "state/vm_table.h"
+#include "state/writer.h"
 
 namespace ember::state {
 
@@ -30,6 +38,18 @@ struct Change {
   std::string message;  // of the event; when `state` is kFailed also the record's state_reason,
                         // which every other state clears
   std::string kind;     // of the event; empty: the state's name
+  std::optional<FollowUp> follow_up = std::nullopt;  // absent: stays as it is
+};
+
+// Why a VM is started.
+enum class StartCause {
+  kAsked,   // by somebody, also through restart and autostart; restarts is 0 again
+  kPolicy,  // by its restart policy; restarts grows by one
+};
+
+struct StoreOptions {
+  std::optional<Subnet> subnet;  // where address blocks are leased from; absent: as it is, at first
+                                 // Subnet::Default()
 };
 
 // What CreateVm found or made.
@@ -43,8 +63,8 @@ struct CreateResult {
 };
 
 // Everything the daemon must not forget: VMs, leases, machines, events, in <state-dir>/state.db.
-// Every call is exactly one transaction, on disk when it returns OK and without any effect
-// otherwise. A call that changes a VM answers with its record as it is now.
+// Every call is exactly one transaction, on disk when it returns OK (but see BeginBatch) and
+// without any effect otherwise. A call that changes a VM answers with its record as it is now.
 //
 // The store checks what constraints can check; whether a change of state is allowed is for
 // lifecycle.h and decided by the caller before it calls.
@@ -57,21 +77,41 @@ struct CreateResult {
 class Store {
  public:
   // Opens or makes `state_dir`/state.db (mode 0600; the directory is there and locked by the
-  // caller). A damaged, foreign or newer database is refused with the path and a way out in the
-  // error, and stays as it is.
-  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::filesystem::path& state_dir);
+  // caller). An older one is brought up to date, with a copy of it kept (migrations.h). A damaged,
+  // foreign or newer database is refused with the path and a way out in the error, and stays as it
+  // is. Another subnet than it has, while a block is leased: FailedPrecondition (reason
+  // SUBNET_MISMATCH).
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::filesystem::path& state_dir,
+                                                     const StoreOptions& options = {});
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
   // UUID of this state directory, made at its first open and never changed; tags every process.
-  const std::string& installation_id() const { return installation_id_; }
+  const std::string& installation_id() const { return installation_.id; }
+  // Where address blocks are leased from.
+  const Subnet& subnet() const { return installation_.subnet; }
+
+  // --- Batches: several calls, one wait for the disk. ---
+
+  // From now on calls are parts of one transaction. Each works as before, sees what those before it
+  // did, and if it fails undoes only itself; but it is on disk, and its event can be read and
+  // counts for LastSequence, only after CommitBatch: nobody may be answered sooner. Batches do not
+  // nest. A store that is destroyed in a batch drops it.
+  absl::Status BeginBatch() { return writer_.BeginBatch(); }
+  // Ends the batch. After a failure nothing of it is stored, as if no call of it had been made, and
+  // the store goes on. A failure in the middle can undo a batch too (the disk was full before its
+  // end): then every later call of it and its commit are Aborted (reason BATCH_UNDONE).
+  absl::Status CommitBatch() { return writer_.CommitBatch(); }
+  bool in_batch() const { return writer_.in_batch(); }
 
   // --- VMs. ---
 
-  // Makes a VM in state creating with the lowest free CID and the event "creating". The name has
-  // been validated (vm_name.h).
+  // Makes a VM in state creating with the lowest free CID, the lowest free address block and the
+  // event "creating". The name has been validated (vm_name.h). ResourceExhausted when no number is
+  // left (reasons NO_FREE_CID, NO_FREE_BLOCK).
   //
-  // A name that is taken: AlreadyExists (reason VM_EXISTS), "vm 'x' already exists". With a request
+  // A name that is taken, also as the directory of a VM that is being renamed: AlreadyExists
+  // (reason VM_EXISTS), "vm 'x' already exists", "vm 'x' is being renamed to 'y'". With a request
   // id that some VM was made with: the same digest answers that VM, whatever its state and name
   // (kFound, nothing is changed); another digest is AlreadyExists (reason REQUEST_ID_REUSED). A
   // deleted VM's request id is forgotten with it.
@@ -96,13 +136,33 @@ class Store {
   // FailedPrecondition unless the VM is in state deleting.
   absl::Status DeleteVm(std::string_view vm_id, std::string_view message);
 
+  // Replaces what may change while a VM is off: vcpus, memory_mib, kernel, boot_args, labels,
+  // restart_policy, autostart. The event "updated" says what differs; without a difference there is
+  // no event.
+  absl::StatusOr<VmRecord> UpdateConfig(std::string_view vm_id, const VmConfig& config);
+
+  // --- Renames. Name first, directory then: what lies in between is seen by dir_name. ---
+
+  // Gives the VM a new name (validated), with the event "renamed"; its directory is still that of
+  // the old one, and nobody else gets either. AlreadyExists as for CreateVm. FailedPrecondition
+  // (reason WRONG_STATE) while it is being renamed already.
+  absl::StatusOr<VmRecord> BeginRename(std::string_view vm_id, std::string_view new_name);
+
+  // The directory has the new name too, and the disk lies in it. No event. FailedPrecondition
+  // unless a rename is under way; so for UndoRename.
+  absl::StatusOr<VmRecord> FinishRename(std::string_view vm_id, const DiskRow& disk);
+
+  // The directory could not be moved: the VM has its old name again, with the event
+  // "rename-undone".
+  absl::StatusOr<VmRecord> UndoRename(std::string_view vm_id, std::string_view message);
+
   // --- Machines. A machine row says: processes with this machine_id may exist. ---
 
   // Records the intent to launch (process.pid 0) together with the new state; boot_retries is 0
   // again. FailedPrecondition when the VM has a machine row: its processes must be gone and it must
   // be cleared first.
   absl::StatusOr<VmRecord> BeginStart(std::string_view vm_id, const MachineRow& intent,
-                                      const Change& change);
+                                      const Change& change, StartCause cause = StartCause::kAsked);
 
   // Replaces the machine row of a boot that hangs, and whose processes are gone, by the intent to
   // launch once more; boot_retries grows by one.
@@ -117,9 +177,28 @@ class Store {
   // Drops the machine row: no process of it is left. OK when there is none.
   absl::StatusOr<VmRecord> ClearMachine(std::string_view vm_id, const Change& change);
 
+  // --- Ports of the host, for whoever leads them to a VM. ---
+
+  // As PortAllocator::Lease, with the event "port-leased" of the VM.
+  absl::StatusOr<PortLease> LeasePort(const PortLease& wanted, PortRange any = {});
+  // As PortAllocator::Release, with the event "port-released" of the VM.
+  absl::Status ReleasePort(PortProtocol protocol, std::string_view host_address,
+                           uint16_t host_port);
+  // By protocol, port and address.
+  absl::StatusOr<std::vector<PortLease>> ListPorts() { return ports_.List(); }
+
+  // --- Check and repair. ---
+
+  // What the rows say against each other. Changes nothing.
+  absl::StatusOr<std::vector<RowAnomaly>> CheckRows();
+
+  // Leases the VM a CID and an address block where it has lost them, or has a block that makes no
+  // sense; the event "leases-repaired" says which. Nothing is changed where nothing is missing.
+  absl::StatusOr<VmRecord> RepairLease(std::string_view vm_id);
+
   // --- Events. ---
 
-  // Stores an event that changes no state, e.g. "agent-ready".
+  // Stores an event that changes nothing, e.g. "agent-ready".
   absl::Status AppendEvent(std::string_view vm_id, std::string_view kind, std::string_view message);
 
   // Up to `limit` events after `sequence`, in order; none when `sequence` is the last one.
@@ -133,18 +212,30 @@ class Store {
   uint64_t OldestSequence() const { return events_.oldest(); }
 
  private:
-  // What one call changes beside the state, within its transaction.
+  // The event of a call, without what the record says.
+  struct Note {
+    std::string kind;
+    std::string message;
+  };
+  // What one call changes, within its write; its event, if it has one.
+  using Edit = absl::FunctionRef<absl::StatusOr<std::optional<Note>>(const VmRecord& before)>;
+  // What one call changes beside the state, within its write.
   using Work = absl::FunctionRef<absl::Status(const VmRecord& before)>;
 
-  Store(std::unique_ptr<Database> database, std::string installation_id, EventLog events);
+  Store(std::unique_ptr<Database> database, Installation installation, EventLog events);
   absl::StatusOr<VmRecord> Require(std::string_view vm_id);
+  absl::Status CheckNameFree(std::string_view name);
+  absl::StatusOr<VmRecord> Amend(std::string_view vm_id, Edit edit);
   absl::StatusOr<VmRecord> Apply(std::string_view vm_id, const Change& change, Work work);
 
   std::unique_ptr<Database> database_;
-  std::string installation_id_;
+  Installation installation_;
   EventLog events_;
   VmTable vms_;
-  Allocator allocator_;
+  CidAllocator cids_;
+  AddressAllocator blocks_;
+  PortAllocator ports_;
+  Writer writer_;
 };
 
 }  // namespace ember::state

@@ -1,26 +1,17 @@
 #include "state/vm_name.h"
 
 #include <algorithm>
-#include <string>
 
 #include "base/status.h"
+#include "state/quotable.h"
 
 namespace ember::state {
 namespace {
 
 constexpr size_t kMaxName = 63;
-constexpr size_t kMaxQuoted = 80;
 
 bool IsLetter(char c) { return c >= 'a' && c <= 'z'; }
 bool IsAllowed(char c) { return IsLetter(c) || (c >= '0' && c <= '9') || c == '-'; }
-
-// A name as it may be shown: it can come from anywhere, so no control characters and no novels.
-std::string Quotable(std::string_view name) {
-  std::string shown(name.substr(0, kMaxQuoted));
-  std::replace_if(
-      shown.begin(), shown.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  return name.size() > kMaxQuoted ? shown + "…" : shown;
-}
 
 absl::Status Refuse(std::string_view name, std::string_view rule) {
   return WithReason(WithHint(InvalidArgument("invalid vm name '{}': {}", Quotable(name), rule),

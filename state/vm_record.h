@@ -8,6 +8,9 @@
 
 #include "absl/time/time.h"
 #include "base/subprocess.h"
+#include "state/follow_up.h"
+#include "state/restart_policy.h"
+#include "state/subnet.h"
 #include "state/vm_state.h"
 
 // What is stored of a VM. Plain values; the store makes and changes them.
@@ -17,12 +20,17 @@ namespace ember::state {
 struct VmConfig {
   std::string image;
   std::string kernel;
+  std::string boot_args;  // appended to the guest kernel's command line; may be empty
   std::string backend;
   uint32_t vcpus = 1;         // at least 1
   uint32_t memory_mib = 512;  // at least 1
   uint64_t disk_bytes = 0;    // as the guest sees it; at most 2^63 - 1
   std::string init = "auto";  // "auto": the image's init where it has one; "agent": emberd
   std::map<std::string, std::string> labels;
+  RestartPolicy restart_policy = RestartPolicy::kNo;
+  bool autostart = false;             // started whenever the daemon starts and finds it off
+  bool remove_when_stopped = false;   // deleted as soon as its machine has ended
+  std::optional<absl::Duration> ttl;  // deleted so long after the create; whole seconds, at least 1
 
   friend bool operator==(const VmConfig&, const VmConfig&) = default;
 };
@@ -49,17 +57,42 @@ struct DiskRow {
   friend bool operator==(const DiskRow&, const DiskRow&) = default;
 };
 
+// When a VM's time to live runs out, in two clocks: within the boot of the host that it was made in
+// CLOCK_BOOTTIME decides, which runs on in a suspend and which nobody sets; after that boot the
+// wall clock does.
+struct Expiry {
+  absl::Time at;             // wall clock; microseconds, UTC
+  std::string host_boot_id;  // the boot that boottime_ns belongs to (base/file.h)
+  int64_t boottime_ns = 0;   // CLOCK_BOOTTIME
+
+  friend bool operator==(const Expiry&, const Expiry&) = default;
+};
+
+// The /30 block that a VM has.
+struct AddressLease {
+  Subnet subnet;
+  uint32_t block_index = 0;  // less than subnet.blocks()
+
+  friend bool operator==(const AddressLease&, const AddressLease&) = default;
+};
+
 struct VmRecord {
-  std::string id;    // UUID, for ever this VM's
-  std::string name;  // unique among the VMs there are (vm_name.h)
+  std::string id;        // UUID, for ever this VM's
+  std::string name;      // unique among the VMs there are (vm_name.h)
+  std::string dir_name;  // of its directory below <state-dir>/vms: `name`, except between
+                         // BeginRename and FinishRename
   VmState state = VmState::kCreating;
   std::string state_reason;  // why it failed; empty in every other state
+  FollowUp follow_up = FollowUp::kNone;
   VmConfig config;
-  uint32_t guest_cid = 0;  // leased with the row, 3 to 0xFFFFFFFE
+  uint32_t guest_cid = 0;               // leased with the row, 3 to 0xFFFFFFFE; 0: lost
+  std::optional<AddressLease> address;  // leased with the row; absent: lost
   DiskRow disk;
   absl::Time created_at;                 // microseconds, UTC
   std::optional<absl::Time> started_at;  // of the latest machine that ran
   uint32_t boot_retries = 0;             // by the watchdog, since the latest start
+  uint32_t restarts = 0;                 // by policy, since the latest start that was asked for
+  std::optional<Expiry> expiry;          // absent: it never runs out
   std::optional<MachineRow> machine;     // present from BeginStart to ClearMachine
   std::string request_id;                // of the create; empty: it had none
   std::string request_digest;            // of the create's body; empty without a request id
@@ -72,7 +105,8 @@ struct VmRecord {
 struct NewVm {
   std::string name;
   VmConfig config;
-  std::string request_id;  // empty: no promise of idempotence
+  std::optional<Expiry> expiry;  // where config.ttl is set
+  std::string request_id;        // empty: no promise of idempotence
   std::string request_digest;
   uint32_t owner_uid = 0;
 };

@@ -8,20 +8,29 @@
 namespace ember::state {
 namespace {
 
-// The lease is joined from the left too: a VM that has lost its lease is shown, with CID 0.
+// Leases are joined from the left too: a VM that has lost one is shown without it.
 constexpr std::string_view kSelectVm =
-    "SELECT vm.id, name, state, state_reason, image, kernel, vm.backend, vcpus, memory_mib,"
-    " disk_bytes, init, disk_path, disk_format, created_at, started_at, boot_retries,"
-    " request_id, request_digest, owner_uid, cid, machine_id, host_boot_id, machine.backend,"
-    " accelerator, pid, start_time FROM vm"
+    "SELECT vm.id, name, dir_name, state, state_reason, follow_up, image, kernel, boot_args,"
+    " vm.backend, vcpus, memory_mib, disk_bytes, init, restart_policy, autostart,"
+    " remove_when_stopped, ttl_seconds, disk_path, disk_format, created_at, started_at,"
+    " boot_retries, restarts, expires_at, expires_host_boot_id, expires_boottime_ns, request_id,"
+    " request_digest, owner_uid, cid, subnet, block_index, machine_id, host_boot_id,"
+    " machine.backend, accelerator, pid, start_time FROM vm"
     " LEFT JOIN cid_lease ON cid_lease.vm_id = vm.id"
+    " LEFT JOIN address_lease ON address_lease.vm_id = vm.id"
     " LEFT JOIN machine ON machine.vm_id = vm.id ";
 
 constexpr std::string_view kInsertVm =
-    "INSERT INTO vm (id, name, state, state_reason, image, kernel, backend, vcpus, memory_mib,"
-    " disk_bytes, init, disk_path, disk_format, created_at, boot_retries, request_id,"
-    " request_digest, owner_uid) VALUES (?1, ?2, 'creating', '', ?3, ?4, ?5, ?6, ?7, ?8, ?9, '',"
-    " '', ?10, 0, ?11, ?12, ?13)";
+    "INSERT INTO vm (id, name, dir_name, state, state_reason, follow_up, image, kernel, boot_args,"
+    " backend, vcpus, memory_mib, disk_bytes, init, restart_policy, autostart,"
+    " remove_when_stopped, ttl_seconds, disk_path, disk_format, created_at, boot_retries, restarts,"
+    " expires_at, expires_host_boot_id, expires_boottime_ns, request_id, request_digest, owner_uid)"
+    " VALUES (?1, ?2, ?2, 'creating', '', 'none', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+    " ?14, '', '', ?15, 0, 0, ?16, ?17, ?18, ?19, ?20, ?21)";
+
+constexpr std::string_view kUpdateConfig =
+    "UPDATE vm SET vcpus = ?2, memory_mib = ?3, kernel = ?4, boot_args = ?5, restart_policy = ?6,"
+    " autostart = ?7 WHERE id = ?1";
 
 // Reads the columns of one kind of row in the order in which they are selected.
 class Columns {
@@ -35,7 +44,7 @@ class Columns {
   }
   bool NextIsNull() const { return row_.IsNull(next_); }
   absl::Time Time() { return FromMicros(row_.Int64(next_++)); }
-  void Skip() { ++next_; }
+  void Skip(int count) { next_ += count; }
 
  private:
   const Statement& row_;
@@ -58,39 +67,109 @@ std::optional<MachineRow> ReadMachine(Columns& columns) {
   return machine;
 }
 
+std::optional<Expiry> ReadExpiry(Columns& columns) {
+  if (columns.NextIsNull()) {
+    columns.Skip(3);
+    return std::nullopt;
+  }
+  Expiry expiry;
+  expiry.at = columns.Time();
+  expiry.host_boot_id = columns.Text();
+  expiry.boottime_ns = columns.Number<int64_t>();
+  return expiry;
+}
+
+// Nothing also for a lease that makes no sense: RowCheck tells of it.
+std::optional<AddressLease> ReadAddress(Columns& columns) {
+  const absl::StatusOr<Subnet> subnet = Subnet::Parse(columns.Text());
+  const auto block = columns.Number<uint32_t>();
+  if (!subnet.ok() || block >= subnet->blocks()) return std::nullopt;
+  return AddressLease{.subnet = *subnet, .block_index = block};
+}
+
+// The value of a column of words; `parse` answers nothing for one that it does not know.
+template <typename T>
+absl::Status ReadWord(const VmRecord& vm, std::string_view what, const std::string& word,
+                      std::optional<T> (*parse)(std::string_view), T& value) {
+  const std::optional<T> parsed = parse(word);
+  if (!parsed.has_value()) return DataLoss("vm '{}': unknown {} '{}'", vm.name, what, word);
+  value = *parsed;
+  return absl::OkStatus();
+}
+
+absl::Status ReadConfig(Columns& columns, VmRecord& vm) {
+  VmConfig& config = vm.config;
+  config.image = columns.Text();
+  config.kernel = columns.Text();
+  config.boot_args = columns.Text();
+  config.backend = columns.Text();
+  config.vcpus = columns.Number<uint32_t>();
+  config.memory_mib = columns.Number<uint32_t>();
+  config.disk_bytes = columns.Number<uint64_t>();
+  config.init = columns.Text();
+  RETURN_IF_ERROR(
+      ReadWord(vm, "restart policy", columns.Text(), ParseRestartPolicy, config.restart_policy));
+  config.autostart = columns.Number<bool>();
+  config.remove_when_stopped = columns.Number<bool>();
+  if (columns.NextIsNull()) {
+    columns.Skip(1);
+  } else {
+    config.ttl = absl::Seconds(columns.Number<int64_t>());
+  }
+  return absl::OkStatus();
+}
+
 // A VM without its labels and companions, which are rows of their own.
 absl::StatusOr<VmRecord> ReadVm(const Statement& row) {
   Columns columns(row);
   VmRecord vm;
   vm.id = columns.Text();
   vm.name = columns.Text();
-  const std::string state = columns.Text();
-  const std::optional<VmState> parsed = ParseVmState(state);
-  if (!parsed.has_value()) return DataLoss("vm '{}': unknown state '{}'", vm.name, state);
-  vm.state = *parsed;
+  vm.dir_name = columns.Text();
+  RETURN_IF_ERROR(ReadWord(vm, "state", columns.Text(), ParseVmState, vm.state));
   vm.state_reason = columns.Text();
-  vm.config.image = columns.Text();
-  vm.config.kernel = columns.Text();
-  vm.config.backend = columns.Text();
-  vm.config.vcpus = columns.Number<uint32_t>();
-  vm.config.memory_mib = columns.Number<uint32_t>();
-  vm.config.disk_bytes = columns.Number<uint64_t>();
-  vm.config.init = columns.Text();
+  RETURN_IF_ERROR(ReadWord(vm, "follow-up", columns.Text(), ParseFollowUp, vm.follow_up));
+  RETURN_IF_ERROR(ReadConfig(columns, vm));
   vm.disk.path = columns.Text();
   vm.disk.format = columns.Text();
   vm.created_at = columns.Time();
   if (columns.NextIsNull()) {
-    columns.Skip();
+    columns.Skip(1);
   } else {
     vm.started_at = columns.Time();
   }
   vm.boot_retries = columns.Number<uint32_t>();
+  vm.restarts = columns.Number<uint32_t>();
+  vm.expiry = ReadExpiry(columns);
   vm.request_id = columns.Text();
   vm.request_digest = columns.Text();
   vm.owner_uid = columns.Number<uint32_t>();
   vm.guest_cid = columns.Number<uint32_t>();
+  vm.address = ReadAddress(columns);
   vm.machine = ReadMachine(columns);
   return vm;
+}
+
+// The row that Insert makes, as it will be read back.
+VmRecord NewRecord(std::string_view vm_id, const NewVm& vm) {
+  VmRecord record;
+  record.id = vm_id;
+  record.name = vm.name;
+  record.dir_name = vm.name;
+  record.config = vm.config;
+  if (vm.config.ttl.has_value()) record.config.ttl = absl::Floor(*vm.config.ttl, absl::Seconds(1));
+  record.created_at = FromMicros(NowMicros());
+  record.expiry = vm.expiry;
+  if (vm.expiry.has_value()) record.expiry->at = FromMicros(ToMicros(vm.expiry->at));
+  record.request_id = vm.request_id;
+  if (!vm.request_id.empty()) record.request_digest = vm.request_digest;
+  record.owner_uid = vm.owner_uid;
+  return record;
+}
+
+std::optional<int64_t> SecondsOf(const std::optional<absl::Duration>& duration) {
+  if (!duration.has_value()) return std::nullopt;
+  return absl::ToInt64Seconds(*duration);
 }
 
 // Absent rather than empty: many VMs may have no request id.
@@ -144,6 +223,15 @@ absl::StatusOr<std::optional<VmRecord>> VmTable::FindByName(std::string_view nam
   return Find("WHERE name = ?1", name);
 }
 
+absl::StatusOr<std::optional<NameHolder>> VmTable::FindNameHolder(std::string_view name) {
+  ASSIGN_OR_RETURN(Statement query, database_.Prepare("SELECT name, dir_name FROM vm"
+                                                      " WHERE name = ?1 OR dir_name = ?1 LIMIT 1"));
+  RETURN_IF_ERROR(query.Bind(name));
+  ASSIGN_OR_RETURN(const bool row, query.Next());
+  if (!row) return std::optional<NameHolder>();
+  return std::optional(NameHolder{.name = query.Text(0), .dir_name = query.Text(1)});
+}
+
 absl::StatusOr<std::optional<VmRecord>> VmTable::FindByRequestId(std::string_view request_id) {
   return Find("WHERE request_id = ?1", request_id);
 }
@@ -162,14 +250,32 @@ absl::StatusOr<std::vector<VmRecord>> VmTable::List() {
   }
 }
 
-absl::Status VmTable::Insert(std::string_view vm_id, const NewVm& vm) {
-  const VmConfig& config = vm.config;
+absl::StatusOr<VmRecord> VmTable::Insert(std::string_view vm_id, const NewVm& vm) {
+  VmRecord record = NewRecord(vm_id, vm);
+  const VmConfig& config = record.config;
+  std::optional<int64_t> expires_at;
+  std::optional<std::string_view> boot_id;
+  std::optional<int64_t> boottime;
+  if (record.expiry.has_value()) {
+    expires_at = ToMicros(record.expiry->at);
+    boot_id = record.expiry->host_boot_id;
+    boottime = record.expiry->boottime_ns;
+  }
   ASSIGN_OR_RETURN(Statement insert, database_.Prepare(kInsertVm));
-  RETURN_IF_ERROR(insert.Run(vm_id, vm.name, config.image, config.kernel, config.backend,
-                             config.vcpus, config.memory_mib, config.disk_bytes, config.init,
-                             NowMicros(), NullIfEmpty(vm.request_id, vm.request_id),
+  RETURN_IF_ERROR(insert.Run(vm_id, vm.name, config.image, config.kernel, config.boot_args,
+                             config.backend, config.vcpus, config.memory_mib, config.disk_bytes,
+                             config.init, RestartPolicyName(config.restart_policy),
+                             config.autostart, config.remove_when_stopped, SecondsOf(config.ttl),
+                             ToMicros(record.created_at), expires_at, boot_id, boottime,
+                             NullIfEmpty(vm.request_id, vm.request_id),
                              NullIfEmpty(vm.request_digest, vm.request_id), vm.owner_uid));
-  for (const auto& [key, value] : config.labels) {
+  RETURN_IF_ERROR(InsertLabels(vm_id, config.labels));
+  return record;
+}
+
+absl::Status VmTable::InsertLabels(std::string_view vm_id,
+                                   const std::map<std::string, std::string>& labels) {
+  for (const auto& [key, value] : labels) {
     ASSIGN_OR_RETURN(Statement label, database_.Prepare("INSERT INTO vm_label (vm_id, key, value)"
                                                         " VALUES (?1, ?2, ?3)"));
     RETURN_IF_ERROR(label.Run(vm_id, key, value));
@@ -183,6 +289,35 @@ absl::Status VmTable::SetState(std::string_view vm_id, VmState state, std::strin
   return update.Run(vm_id, VmStateName(state), reason);
 }
 
+absl::Status VmTable::SetFollowUp(std::string_view vm_id, FollowUp follow_up) {
+  ASSIGN_OR_RETURN(Statement update,
+                   database_.Prepare("UPDATE vm SET follow_up = ?2 WHERE id = ?1"));
+  return update.Run(vm_id, FollowUpName(follow_up));
+}
+
+absl::Status VmTable::SetName(std::string_view vm_id, std::string_view name) {
+  ASSIGN_OR_RETURN(Statement update, database_.Prepare("UPDATE vm SET name = ?2 WHERE id = ?1"));
+  return update.Run(vm_id, name);
+}
+
+absl::Status VmTable::SetDirName(std::string_view vm_id, std::string_view dir_name) {
+  ASSIGN_OR_RETURN(Statement update,
+                   database_.Prepare("UPDATE vm SET dir_name = ?2 WHERE id = ?1"));
+  return update.Run(vm_id, dir_name);
+}
+
+absl::Status VmTable::SetConfig(std::string_view vm_id, const VmConfig& config) {
+  {
+    ASSIGN_OR_RETURN(Statement update, database_.Prepare(kUpdateConfig));
+    RETURN_IF_ERROR(update.Run(vm_id, config.vcpus, config.memory_mib, config.kernel,
+                               config.boot_args, RestartPolicyName(config.restart_policy),
+                               config.autostart));
+  }
+  ASSIGN_OR_RETURN(Statement drop, database_.Prepare("DELETE FROM vm_label WHERE vm_id = ?1"));
+  RETURN_IF_ERROR(drop.Run(vm_id));
+  return InsertLabels(vm_id, config.labels);
+}
+
 absl::Status VmTable::SetDisk(std::string_view vm_id, const DiskRow& disk) {
   ASSIGN_OR_RETURN(Statement update, database_.Prepare("UPDATE vm SET disk_path = ?2,"
                                                        " disk_format = ?3 WHERE id = ?1"));
@@ -193,6 +328,12 @@ absl::Status VmTable::SetBootRetries(std::string_view vm_id, uint32_t retries) {
   ASSIGN_OR_RETURN(Statement update,
                    database_.Prepare("UPDATE vm SET boot_retries = ?2 WHERE id = ?1"));
   return update.Run(vm_id, retries);
+}
+
+absl::Status VmTable::SetRestarts(std::string_view vm_id, uint32_t restarts) {
+  ASSIGN_OR_RETURN(Statement update,
+                   database_.Prepare("UPDATE vm SET restarts = ?2 WHERE id = ?1"));
+  return update.Run(vm_id, restarts);
 }
 
 absl::Status VmTable::SetStartedNow(std::string_view vm_id) {

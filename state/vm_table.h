@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,6 +14,12 @@
 
 namespace ember::state {
 
+// A VM's name and that of its directory.
+struct NameHolder {
+  std::string name;
+  std::string dir_name;
+};
+
 // The tables vm, vm_label, machine and machine_process as records. Every function is a part of the
 // caller's transaction. Lives where its database lives.
 class VmTable {
@@ -19,18 +27,26 @@ class VmTable {
   // Borrows `database`.
   explicit VmTable(Database& database) : database_(database) {}
 
-  // The VM with its labels, lease and machine, if there is one.
+  // The VM with its labels, leases and machine, if there is one.
   absl::StatusOr<std::optional<VmRecord>> FindById(std::string_view vm_id);
   absl::StatusOr<std::optional<VmRecord>> FindByName(std::string_view name);
   absl::StatusOr<std::optional<VmRecord>> FindByRequestId(std::string_view request_id);
+  // The VM that has `name`, or the directory of this name.
+  absl::StatusOr<std::optional<NameHolder>> FindNameHolder(std::string_view name);
   // All VMs by name.
   absl::StatusOr<std::vector<VmRecord>> List();
 
-  // Adds a VM in state creating, now, without a lease.
-  absl::Status Insert(std::string_view vm_id, const NewVm& vm);
+  // Adds a VM in state creating, now, and answers its record. Without leases.
+  absl::StatusOr<VmRecord> Insert(std::string_view vm_id, const NewVm& vm);
   absl::Status SetState(std::string_view vm_id, VmState state, std::string_view reason);
+  absl::Status SetFollowUp(std::string_view vm_id, FollowUp follow_up);
+  absl::Status SetName(std::string_view vm_id, std::string_view name);
+  absl::Status SetDirName(std::string_view vm_id, std::string_view dir_name);
+  // What Store::UpdateConfig replaces.
+  absl::Status SetConfig(std::string_view vm_id, const VmConfig& config);
   absl::Status SetDisk(std::string_view vm_id, const DiskRow& disk);
   absl::Status SetBootRetries(std::string_view vm_id, uint32_t retries);
+  absl::Status SetRestarts(std::string_view vm_id, uint32_t restarts);
   absl::Status SetStartedNow(std::string_view vm_id);
   // Removes the VM with all rows that cascade. FailedPrecondition while it has a machine row.
   absl::Status Delete(std::string_view vm_id);
@@ -42,6 +58,8 @@ class VmTable {
  private:
   absl::StatusOr<std::optional<VmRecord>> Find(std::string_view where, std::string_view key);
   absl::Status ReadLabels(VmRecord& vm);
+  absl::Status InsertLabels(std::string_view vm_id,
+                            const std::map<std::string, std::string>& labels);
   absl::Status ReadCompanions(VmRecord& vm);
 
   Database& database_;

@@ -22,9 +22,10 @@ namespace ember::hypervisor {
 struct Capabilities {
   bool isolated = true;  // a real VM; false: a plain child process (local)
   bool needs_kernel =
-      true;            // boots a kernel and a disk; false: spec.kernel and spec.disks are ignored
-  bool pause = false;  // Pause and Resume work
-  bool qcow2_disks = false;  // else raw only
+      true;  // boots a kernel and a disk; false: spec.kernel and spec.disks are ignored
+  bool reserves_memory = true;  // spec.memory_mib is taken from the host; false: it is ignored
+  bool pause = false;           // Pause and Resume work
+  bool qcow2_disks = false;     // else raw only
 };
 
 // Whether a backend can run machines here and now.

@@ -50,6 +50,26 @@ v1::AgentState ToProto(AgentState agent) {
   return v1::AGENT_STATE_UNSPECIFIED;
 }
 
+v1::RestartPolicy ToProto(state::RestartPolicy policy) {
+  switch (policy) {
+    case state::RestartPolicy::kNo:
+      return v1::NO;
+    case state::RestartPolicy::kOnFailure:
+      return v1::ON_FAILURE;
+    case state::RestartPolicy::kAlways:
+      return v1::ALWAYS;
+  }
+  return v1::RESTART_POLICY_UNSPECIFIED;
+}
+
+void Set(v1::AddressLease& proto, const state::AddressLease& lease) {
+  proto.set_subnet(lease.subnet.ToString());
+  proto.set_block_index(lease.block_index);
+  proto.set_host_ip(lease.subnet.HostAddress(lease.block_index));
+  proto.set_guest_ip(lease.subnet.GuestAddress(lease.block_index));
+  proto.set_prefix_length(state::Subnet::kBlockPrefix);
+}
+
 v1::DoctorCheck::Verdict ToProto(DoctorVerdict verdict) {
   switch (verdict) {
     case DoctorVerdict::kOk:
@@ -91,6 +111,14 @@ v1::Vm ToProto(const VmView& vm) {
   if (record.started_at.has_value()) Set(*proto.mutable_started_at(), *record.started_at);
   proto.set_boot_retries(record.boot_retries);
   proto.mutable_labels()->insert(record.config.labels.begin(), record.config.labels.end());
+  proto.set_boot_args(record.config.boot_args);
+  proto.set_restart_policy(ToProto(record.config.restart_policy));
+  proto.set_restarts(record.restarts);
+  if (vm.next_start_at.has_value()) Set(*proto.mutable_next_start_at(), *vm.next_start_at);
+  proto.set_remove_when_stopped(record.config.remove_when_stopped);
+  if (record.expiry.has_value()) Set(*proto.mutable_expires_at(), record.expiry->at);
+  proto.set_autostart(record.config.autostart);
+  if (record.address.has_value()) Set(*proto.mutable_address(), *record.address);
   return proto;
 }
 
@@ -149,6 +177,16 @@ v1::DoctorCheck ToProto(const DoctorCheck& check) {
   return proto;
 }
 
+v1::Anomaly ToProto(const Anomaly& anomaly) {
+  v1::Anomaly proto;
+  proto.set_kind(anomaly.kind);
+  proto.mutable_vm_names()->Add(anomaly.vm_names.begin(), anomaly.vm_names.end());
+  proto.set_message(anomaly.message);
+  proto.set_remedy(anomaly.remedy);
+  proto.set_repairable(anomaly.repairable);
+  return proto;
+}
+
 v1::ExecExited ToProto(const ExecResult& result) {
   v1::ExecExited proto;
   if (result.signal.has_value()) {
@@ -164,6 +202,48 @@ absl::Duration FromProto(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 
+state::RestartPolicy FromProto(v1::RestartPolicy policy) {
+  switch (policy) {
+    case v1::ON_FAILURE:
+      return state::RestartPolicy::kOnFailure;
+    case v1::ALWAYS:
+      return state::RestartPolicy::kAlways;
+    default:
+      return state::RestartPolicy::kNo;
+  }
+}
+
+std::optional<state::VmState> FromProto(v1::VmState state) {
+  for (const state::VmState known : state::kAllVmStates) {
+    if (ToProto(known) == state) return known;
+  }
+  return std::nullopt;
+}
+
+VmUpdate FromProto(const v1::UpdateVmRequest& request) {
+  VmUpdate update;
+  if (request.has_vcpus()) update.vcpus = request.vcpus();
+  if (request.has_memory_mib()) update.memory_mib = request.memory_mib();
+  if (request.has_kernel()) update.kernel = request.kernel();
+  if (request.has_boot_args()) update.boot_args = request.boot_args();
+  update.set_labels.insert(request.set_labels().begin(), request.set_labels().end());
+  update.remove_labels.assign(request.remove_labels().begin(), request.remove_labels().end());
+  if (request.restart_policy() != v1::RESTART_POLICY_UNSPECIFIED)
+    update.restart_policy = FromProto(request.restart_policy());
+  if (request.has_autostart()) update.autostart = request.autostart();
+  return update;
+}
+
+VmFilter FromProto(const v1::ListVmsRequest& request) {
+  VmFilter filter;
+  filter.labels.insert(request.labels().begin(), request.labels().end());
+  for (const int state : request.states()) {
+    if (const auto known = FromProto(static_cast<v1::VmState>(state)); known.has_value())
+      filter.states.push_back(*known);
+  }
+  return filter;
+}
+
 CreateVmSpec FromProto(const v1::CreateVmRequest& request) {
   CreateVmSpec spec;
   spec.request_id = request.request_id();
@@ -176,6 +256,11 @@ CreateVmSpec FromProto(const v1::CreateVmRequest& request) {
   spec.memory_mib = request.memory_mib();
   spec.disk_bytes = request.disk_bytes();
   spec.labels.insert(request.labels().begin(), request.labels().end());
+  spec.boot_args = request.boot_args();
+  spec.restart_policy = FromProto(request.restart_policy());
+  spec.remove_when_stopped = request.remove_when_stopped();
+  spec.autostart = request.autostart();
+  if (request.has_ttl()) spec.ttl = absl::Trunc(FromProto(request.ttl()), absl::Seconds(1));
   spec.start = !request.no_start();
   if (request.has_agent_wait()) spec.agent_wait = FromProto(request.agent_wait());
   return spec;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "daemon/anomaly.h"
 #include "daemon/catalog.h"
 #include "daemon/doctor.h"
 #include "daemon/exec_session.h"
@@ -20,9 +21,12 @@ v1::Image ToProto(const images::ImageRecord& image, const std::vector<std::strin
 v1::Kernel ToProto(const images::KernelRecord& kernel, const std::vector<std::string>& used_by);
 v1::Progress ToProto(const images::Progress& progress);
 v1::DoctorCheck ToProto(const DoctorCheck& check);
+v1::Anomaly ToProto(const Anomaly& anomaly);
 v1::ExecExited ToProto(const ExecResult& result);
 
 CreateVmSpec FromProto(const v1::CreateVmRequest& request);
+VmUpdate FromProto(const v1::UpdateVmRequest& request);
+VmFilter FromProto(const v1::ListVmsRequest& request);
 // InvalidArgument for an empty argv or a time-out that is not positive.
 absl::StatusOr<ExecCommand> FromProto(const v1::ExecStart& start);
 absl::Duration FromProto(const google::protobuf::Duration& duration);

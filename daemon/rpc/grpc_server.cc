@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/synchronization/mutex.h"
 #include "base/socket.h"
 #include "base/status.h"
 #include "base/status_macros.h"
@@ -35,6 +36,8 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const std::filesys
     return WithHint(AlreadyExists("{}: another daemon serves there", socket.native()),
                     "stop it with 'ember daemon stop' or use another --listen");
   }
+  // Debian builds Abseil without NDEBUG, so the mutexes of gRPC look for deadlocks at every lock.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   auto parts = std::make_unique<Parts>();
   parts->socket = socket;
   HostService::About about;

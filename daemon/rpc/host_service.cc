@@ -10,7 +10,6 @@
 #include "daemon/rpc/convert.h"
 #include "daemon/rpc/event_reactor.h"
 #include "daemon/rpc/exec_reactor.h"
-#include "daemon/rpc/progress_reactor.h"
 #include "daemon/rpc/unary_call.h"
 
 namespace ember::daemon::rpc {
@@ -22,10 +21,12 @@ absl::Duration AgentWait(bool given, const google::protobuf::Duration& wait) {
   return given ? FromProto(wait) : kDefaultAgentWait;
 }
 
-std::vector<std::string> UsersOf(const std::map<std::string, std::vector<std::string>>& uses,
-                                 const std::string& name) {
-  const auto found = uses.find(name);
-  return found == uses.end() ? std::vector<std::string>() : found->second;
+template <typename Request>
+StopPlan StopPlanOf(const Request& request) {
+  StopPlan plan;
+  plan.force = request.force();
+  if (request.has_grace()) plan.grace = FromProto(request.grace());
+  return plan;
 }
 
 // A reply that fills a Vm message.
@@ -57,6 +58,9 @@ HostService::Unary* HostService::GetHost(Context* context, const v1::GetHostRequ
     response->set_vms(summary.vms);
     response->set_running_vms(summary.running_vms);
     response->set_last_event_sequence(summary.last_event);
+    response->set_memory_limit_mib(summary.memory_limit_mib);
+    response->set_memory_used_mib(summary.memory_used_mib);
+    response->set_subnet(summary.subnet);
   }));
   return call;
 }
@@ -94,10 +98,69 @@ HostService::Unary* HostService::StartVm(Context* context, const v1::StartVmRequ
 HostService::Unary* HostService::StopVm(Context* context, const v1::StopVmRequest* request,
                                         v1::Vm* response) {
   auto* call = new UnaryCall(*context);
-  StopPlan plan;
-  plan.force = request->force();
-  if (request->has_grace()) plan.grace = FromProto(request->grace());
-  host_.StopVm(request->name(), plan, AnswerVm(*call, response));
+  host_.StopVm(request->name(), StopPlanOf(*request), AnswerVm(*call, response));
+  return call;
+}
+
+HostService::Unary* HostService::RestartVm(Context* context, const v1::RestartVmRequest* request,
+                                           v1::Vm* response) {
+  auto* call = new UnaryCall(*context);
+  host_.RestartVm(request->name(), StopPlanOf(*request),
+                  AgentWait(request->has_agent_wait(), request->agent_wait()), call->cancellation(),
+                  AnswerVm(*call, response));
+  return call;
+}
+
+HostService::Unary* HostService::PauseVm(Context* context, const v1::PauseVmRequest* request,
+                                         v1::Vm* response) {
+  auto* call = new UnaryCall(*context);
+  host_.PauseVm(request->name(), AnswerVm(*call, response));
+  return call;
+}
+
+HostService::Unary* HostService::ResumeVm(Context* context, const v1::ResumeVmRequest* request,
+                                          v1::Vm* response) {
+  auto* call = new UnaryCall(*context);
+  host_.ResumeVm(request->name(), AnswerVm(*call, response));
+  return call;
+}
+
+HostService::Unary* HostService::RenameVm(Context* context, const v1::RenameVmRequest* request,
+                                          v1::Vm* response) {
+  auto* call = new UnaryCall(*context);
+  host_.RenameVm(request->name(), request->new_name(), AnswerVm(*call, response));
+  return call;
+}
+
+HostService::Unary* HostService::UpdateVm(Context* context, const v1::UpdateVmRequest* request,
+                                          v1::Vm* response) {
+  auto* call = new UnaryCall(*context);
+  host_.UpdateVm(request->name(), FromProto(*request), AnswerVm(*call, response));
+  return call;
+}
+
+HostService::Unary* HostService::CheckHost(Context* context, const v1::CheckHostRequest*,
+                                           v1::CheckHostResponse* response) {
+  auto* call = new UnaryCall(*context);
+  host_.Check(HostCheck::Depth::kAll,
+              call->Answer<std::vector<Anomaly>>([response](const std::vector<Anomaly>& found) {
+                for (const Anomaly& anomaly : found) *response->add_anomalies() = ToProto(anomaly);
+              }));
+  return call;
+}
+
+HostService::Unary* HostService::RepairHost(Context* context, const v1::RepairHostRequest* request,
+                                            v1::RepairHostResponse* response) {
+  auto* call = new UnaryCall(*context);
+  host_.Repair(request->dry_run() ? HostRepair::Mode::kDryRun : HostRepair::Mode::kRepair,
+               call->Answer<std::vector<Repair>>([response](const std::vector<Repair>& repairs) {
+                 for (const Repair& repair : repairs) {
+                   auto& proto = *response->add_repairs();
+                   *proto.mutable_anomaly() = ToProto(repair.anomaly);
+                   proto.set_action(repair.action);
+                   proto.set_error(repair.error);
+                 }
+               }));
   return call;
 }
 
@@ -121,12 +184,22 @@ HostService::Unary* HostService::GetVm(Context* context, const v1::GetVmRequest*
   return call;
 }
 
-HostService::Unary* HostService::ListVms(Context* context, const v1::ListVmsRequest*,
+// The list and the check of the host together; a check that can't run is told, not hidden.
+HostService::Unary* HostService::ListVms(Context* context, const v1::ListVmsRequest* request,
                                          v1::ListVmsResponse* response) {
   auto* call = new UnaryCall(*context);
-  host_.ListVms(call->Answer<std::vector<VmView>>([response](const std::vector<VmView>& vms) {
+  auto reply = call->Answer<std::vector<VmView>>([response](const std::vector<VmView>& vms) {
     for (const VmView& vm : vms) *response->add_vms() = ToProto(vm);
-  }));
+  });
+  host_.Check(HostCheck::Depth::kVms,
+              Reply<std::vector<Anomaly>>([this, response, filter = FromProto(*request),
+                                           reply = std::move(reply)](auto found) mutable {
+                if (!found.ok()) response->set_check_error(std::string(Message(found.status())));
+                for (const Anomaly& anomaly : found.value_or(std::vector<Anomaly>())) {
+                  *response->add_anomalies() = ToProto(anomaly);
+                }
+                host_.ListVms(std::move(filter), std::move(reply));
+              }));
   return call;
 }
 
@@ -152,99 +225,6 @@ grpc::ServerBidiReactor<v1::ExecRequest, v1::ExecResponse>* HostService::Exec(Co
 grpc::ServerWriteReactor<v1::Event>* HostService::WatchEvents(
     Context* context, const v1::WatchEventsRequest* request) {
   return NewEventReactor(host_, *context, *request);
-}
-
-grpc::ServerWriteReactor<v1::ImageProgress>* HostService::ImportImage(
-    Context* context, const v1::ImportImageRequest* request) {
-  auto* call = new ProgressReactor<v1::ImageProgress, images::ImageRecord>(io_, *context);
-  catalog_.ImportImage(request->name(), request->path(), request->size_bytes(), call->sink(),
-                       call->cancellation(), call->Answer());
-  return call;
-}
-
-grpc::ServerWriteReactor<v1::ImageProgress>* HostService::BuildImage(
-    Context* context, const v1::BuildImageRequest* request) {
-  auto* call = new ProgressReactor<v1::ImageProgress, images::ImageRecord>(io_, *context);
-  images::BuildRecipe recipe;
-  recipe.from = request->from();
-  recipe.packages.assign(request->packages().begin(), request->packages().end());
-  recipe.size_bytes = request->size_bytes();
-  catalog_.BuildImage(request->name(), std::move(recipe), call->sink(), call->cancellation(),
-                      call->Answer());
-  return call;
-}
-
-HostService::Unary* HostService::ListImages(Context* context, const v1::ListImagesRequest*,
-                                            v1::ListImagesResponse* response) {
-  auto* call = new UnaryCall(*context);
-  auto images = catalog_.ListImages();
-  if (!images.ok()) {
-    call->Finish(StatusToGrpc(images.status(), *context));
-    return call;
-  }
-  host_.ListUses(
-      call->Answer<Host::Uses>([response, images = *std::move(images)](const Host::Uses& uses) {
-        for (const images::ImageRecord& image : images) {
-          *response->add_images() = ToProto(image, UsersOf(uses.of_image, image.name));
-        }
-      }));
-  return call;
-}
-
-HostService::Unary* HostService::GetImage(Context* context, const v1::GetImageRequest* request,
-                                          v1::Image* response) {
-  auto* call = new UnaryCall(*context);
-  auto image = catalog_.GetImage(request->name());
-  if (!image.ok()) {
-    call->Finish(StatusToGrpc(image.status(), *context));
-    return call;
-  }
-  host_.ListUses(
-      call->Answer<Host::Uses>([response, image = *std::move(image)](const Host::Uses& uses) {
-        *response = ToProto(image, UsersOf(uses.of_image, image.name));
-      }));
-  return call;
-}
-
-HostService::Unary* HostService::DeleteImage(Context* context,
-                                             const v1::DeleteImageRequest* request,
-                                             v1::DeleteImageResponse*) {
-  auto* call = new UnaryCall(*context);
-  host_.DeleteImage(request->name(), call->Answer<Done>([](Done) {}));
-  return call;
-}
-
-grpc::ServerWriteReactor<v1::KernelProgress>* HostService::AddKernel(
-    Context* context, const v1::AddKernelRequest* request) {
-  auto* call = new ProgressReactor<v1::KernelProgress, images::KernelRecord>(io_, *context);
-  catalog_.AddKernel({request->source(), request->name(), request->modules()}, call->sink(),
-                     call->cancellation(), call->Answer());
-  return call;
-}
-
-HostService::Unary* HostService::ListKernels(Context* context, const v1::ListKernelsRequest*,
-                                             v1::ListKernelsResponse* response) {
-  auto* call = new UnaryCall(*context);
-  auto kernels = catalog_.ListKernels();
-  if (!kernels.ok()) {
-    call->Finish(StatusToGrpc(kernels.status(), *context));
-    return call;
-  }
-  host_.ListUses(
-      call->Answer<Host::Uses>([response, kernels = *std::move(kernels)](const Host::Uses& uses) {
-        for (const images::KernelRecord& kernel : kernels) {
-          *response->add_kernels() = ToProto(kernel, UsersOf(uses.of_kernel, kernel.name));
-        }
-      }));
-  return call;
-}
-
-HostService::Unary* HostService::DeleteKernel(Context* context,
-                                              const v1::DeleteKernelRequest* request,
-                                              v1::DeleteKernelResponse*) {
-  auto* call = new UnaryCall(*context);
-  host_.DeleteKernel(request->name(), call->Answer<Done>([](Done) {}));
-  return call;
 }
 
 }  // namespace ember::daemon::rpc

@@ -38,6 +38,13 @@ class HostService : public v1::HostService::CallbackService {
   Unary* CreateVm(Context*, const v1::CreateVmRequest*, v1::Vm*) override;
   Unary* StartVm(Context*, const v1::StartVmRequest*, v1::Vm*) override;
   Unary* StopVm(Context*, const v1::StopVmRequest*, v1::Vm*) override;
+  Unary* CheckHost(Context*, const v1::CheckHostRequest*, v1::CheckHostResponse*) override;
+  Unary* RepairHost(Context*, const v1::RepairHostRequest*, v1::RepairHostResponse*) override;
+  Unary* RestartVm(Context*, const v1::RestartVmRequest*, v1::Vm*) override;
+  Unary* PauseVm(Context*, const v1::PauseVmRequest*, v1::Vm*) override;
+  Unary* ResumeVm(Context*, const v1::ResumeVmRequest*, v1::Vm*) override;
+  Unary* RenameVm(Context*, const v1::RenameVmRequest*, v1::Vm*) override;
+  Unary* UpdateVm(Context*, const v1::UpdateVmRequest*, v1::Vm*) override;
   Unary* DeleteVm(Context*, const v1::DeleteVmRequest*, v1::DeleteVmResponse*) override;
   Unary* GetVm(Context*, const v1::GetVmRequest*, v1::Vm*) override;
   Unary* ListVms(Context*, const v1::ListVmsRequest*, v1::ListVmsResponse*) override;

@@ -6,7 +6,10 @@
 
 #include <fstream>
 #include <set>
+#include <thread>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "tests/support/catch.h"
 #include "tests/support/file_mode.h"
 #include "tests/support/status_matchers.h"
@@ -141,10 +144,40 @@ TEST_CASE("uuids are of version 4 and never the same", "[base][file]") {
   CHECK(seen.size() == 100);
 }
 
+TEST_CASE("UUIDs of later milliseconds sort behind", "[base][file]") {
+  const std::string before = ValueOf(TimeOrderedUuid());
+  CHECK(before[14] == '7');
+  CHECK(std::string_view("89ab").find(before[19]) != std::string_view::npos);
+  const int64_t now = absl::ToUnixMillis(absl::Now());
+  while (absl::ToUnixMillis(absl::Now()) <= now + 1) continue;
+  const std::string after = ValueOf(TimeOrderedUuid());
+  CHECK(before < after);
+  const int64_t told = std::stoll(after.substr(0, 8) + after.substr(9, 4), nullptr, 16);
+  CHECK(told > now);
+  CHECK(told <= absl::ToUnixMillis(absl::Now()));
+}
+
 TEST_CASE("the host has one boot id", "[base][file]") {
   const std::string id = ValueOf(HostBootId());
   CHECK(id.size() == 36);
   CHECK(ValueOf(HostBootId()) == id);
+}
+
+TEST_CASE("a tree from which others remove files at the same time is gone in the end",
+          "[base][file]") {
+  const TempDir dir;
+  const auto tree = dir / "tree";
+  for (int round = 0; round < 20; ++round) {
+    REQUIRE_OK(MakeDirectories(tree, 0700));
+    for (int file = 0; file < 50; ++file) std::ofstream(tree / std::to_string(file)).put('x');
+    std::thread helper([&tree] {
+      for (int file = 49; file >= 0; --file) unlink((tree / std::to_string(file)).c_str());
+    });
+    const absl::Status removed = RemoveTree(tree);
+    helper.join();
+    REQUIRE_OK(removed);
+    CHECK_FALSE(std::filesystem::exists(tree));
+  }
 }
 
 }  // namespace

@@ -3,7 +3,10 @@
 #include <pthread.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
+#include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -153,6 +156,45 @@ TEST_CASE("a delay without end never runs out", "[base][sequence]") {
   Drain(sequence);
   sequence.Shutdown();
   CHECK_FALSE(ran);
+}
+
+TEST_CASE("a borrowed thread is given back when there is nothing to do", "[base][sequence]") {
+  std::vector<std::unique_ptr<Sequence>> sequences;
+  std::set<std::thread::id> threads;
+  for (int i = 0; i < 100; ++i) {
+    sequences.push_back(std::make_unique<Sequence>(std::to_string(i), SequenceThread::kBorrowed));
+    sequences.back()->Post([&threads] { threads.insert(std::this_thread::get_id()); });
+    // The thread is given back behind the task: the next sequence may still need another one.
+    Drain(*sequences.back());
+  }
+  CHECK(threads.size() < 50);
+}
+
+TEST_CASE("a sequence with a borrowed thread keeps the order over many idle times",
+          "[base][sequence]") {
+  std::vector<int> order;
+  Sequence sequence("test", SequenceThread::kBorrowed);
+  for (int i = 0; i < 500; ++i) {
+    sequence.Post([&order, i] { order.push_back(i); });
+    if (i % 3 == 0) Drain(sequence);
+  }
+  Gate later;
+  sequence.PostAfter(absl::Milliseconds(1), [&later] { later.Open(); });
+  REQUIRE(later.WaitOpen());
+  sequence.Shutdown();
+  REQUIRE(order.size() == 500);
+  for (int i = 0; i < 500; ++i) CHECK(order[static_cast<size_t>(i)] == i);
+}
+
+TEST_CASE("a sequence with a borrowed thread can end at any time", "[base][sequence]") {
+  for (int round = 0; round < 500; ++round) {
+    std::atomic<int> ran{0};
+    {
+      Sequence sequence("test", SequenceThread::kBorrowed);
+      for (int i = 0; i < round % 4; ++i) sequence.Post([&ran] { ++ran; });
+    }
+    CHECK(ran == round % 4);
+  }
 }
 
 }  // namespace

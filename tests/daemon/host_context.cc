@@ -1,5 +1,8 @@
 #include "tests/daemon/host_context.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <fstream>
 #include <utility>
 
@@ -57,18 +60,25 @@ void HostContext::Begin(std::string boot_id) {
   catalog_ = std::make_unique<Catalog>(*images_, *kernels_, log);
   hypervisor::Capabilities capabilities;
   capabilities.needs_kernel = shape_.needs_kernel;
+  capabilities.pause = shape_.pause;
   BackendMap backends;
   backends.emplace("fake", std::make_unique<testing::FakeBackend>(world, *io_, capabilities));
-  Host::Parts parts{state_dir_,
-                    std::move(boot_id),
-                    OpenStore(),
-                    std::move(backends),
-                    std::make_unique<GatedVolumes>(disks),
-                    *catalog_,
-                    *io_,
-                    log,
-                    {4, 8192, "fake"},
-                    shape_.boot_sign_limit};
+  VmCreator::Defaults defaults;
+  defaults.backend = "fake";
+  Host::Parts parts{.state_dir = state_dir_,
+                    .host_boot_id = std::move(boot_id),
+                    .store = OpenStore(),
+                    .backends = std::move(backends),
+                    .volumes = std::make_unique<GatedVolumes>(disks),
+                    .catalog = *catalog_,
+                    .io = *io_,
+                    .log = log,
+                    .limits = {4, kHostMemoryMib},
+                    .defaults = std::move(defaults),
+                    .memory_limit_percent = shape_.memory_limit_percent,
+                    .boot_sign_limit = shape_.boot_sign_limit,
+                    .clocks = clocks.View(),
+                    .periods = shape_.periods};
   io_->Start();
   host_ = std::make_unique<Host>(std::move(parts));
   Awaited<Done> recovered;
@@ -158,18 +168,73 @@ absl::StatusOr<VmView> HostContext::Wait(std::string name, WaitCondition conditi
   return Answer(BeginWait(std::move(name), condition, std::move(cancellation)));
 }
 
-std::vector<VmView> HostContext::List() {
+std::vector<VmView> HostContext::List(VmFilter filter) {
   Awaited<std::vector<VmView>> answer;
-  host_->ListVms(answer.reply());
+  host_->ListVms(std::move(filter), answer.reply());
   return testing::ValueOf(Answer(answer));
+}
+
+Awaited<VmView> HostContext::BeginRestart(std::string name, StopPlan plan) {
+  Awaited<VmView> answer;
+  host_->RestartVm(std::move(name), plan, absl::Seconds(20), {}, answer.reply());
+  return answer;
+}
+
+absl::StatusOr<VmView> HostContext::RestartVm(std::string name, StopPlan plan) {
+  return Answer(BeginRestart(std::move(name), plan));
+}
+
+absl::StatusOr<VmView> HostContext::Pause(std::string name) {
+  Awaited<VmView> answer;
+  host_->PauseVm(std::move(name), answer.reply());
+  return Answer(answer);
+}
+
+absl::StatusOr<VmView> HostContext::Resume(std::string name) {
+  Awaited<VmView> answer;
+  host_->ResumeVm(std::move(name), answer.reply());
+  return Answer(answer);
+}
+
+absl::StatusOr<VmView> HostContext::Rename(std::string name, std::string new_name) {
+  Awaited<VmView> answer;
+  host_->RenameVm(std::move(name), std::move(new_name), answer.reply());
+  return Answer(answer);
+}
+
+absl::StatusOr<VmView> HostContext::Update(std::string name, VmUpdate update) {
+  Awaited<VmView> answer;
+  host_->UpdateVm(std::move(name), std::move(update), answer.reply());
+  return Answer(answer);
+}
+
+absl::StatusOr<std::vector<Anomaly>> HostContext::Check() {
+  Awaited<std::vector<Anomaly>> answer;
+  host_->Check(HostCheck::Depth::kAll, answer.reply());
+  return Answer(answer);
+}
+
+std::string HostContext::Anomalies() {
+  std::vector<std::string> words;
+  for (const Anomaly& anomaly : testing::ValueOf(Check())) {
+    words.push_back(fmt::format("{}:{}", anomaly.kind, fmt::join(anomaly.vm_names, ",")));
+  }
+  std::sort(words.begin(), words.end());
+  return fmt::format("{}", fmt::join(words, " "));
+}
+
+absl::StatusOr<std::vector<Repair>> HostContext::RepairAll(HostRepair::Mode mode) {
+  Awaited<std::vector<Repair>> answer;
+  host_->Repair(mode, answer.reply());
+  return Answer(answer);
 }
 
 void HostContext::Settle() { List(); }
 
-uint64_t HostContext::LastEvent() {
+Host::Summary HostContext::Summary() {
   Awaited<Host::Summary> answer;
   host_->Summarize(answer.reply());
-  return testing::ValueOf(Answer(answer)).last_event;
+  return testing::ValueOf(Answer(answer));
 }
 
 std::string HostContext::Events(std::string_view vm) {

@@ -22,6 +22,22 @@ struct FakeDisks {
   std::atomic<bool> fail{false};
 };
 
+// Clocks that stand still until a test moves them.
+struct FakeClocks {
+  std::atomic<int64_t> wall_seconds{1'800'000'000};
+  std::atomic<int64_t> boot_seconds{1000};
+
+  // Real time goes by.
+  void Pass(int64_t seconds) {
+    wall_seconds += seconds;
+    boot_seconds += seconds;
+  }
+  Clocks View() {
+    return {.wall = [this] { return absl::FromUnixSeconds(wall_seconds); },
+            .since_boot = [this] { return absl::Seconds(boot_seconds.load()); }};
+  }
+};
+
 // A host on a fake world, with verbs that wait for their answers. The world outlives daemons: End
 // the daemon and Begin another one on the same state directory, as a restart does.
 class HostContext {
@@ -30,7 +46,15 @@ class HostContext {
     bool needs_kernel = false;  // VMs then have an image, a kernel and a disk
     absl::Duration boot_sign_limit = absl::Seconds(600);
     std::filesystem::path state_dir;  // empty: a temporary one
+    uint32_t memory_limit_percent = 80;
+    bool pause = true;
+    // Quick, since nothing in a test is worth waiting for.
+    Autopilot::Periods periods = {.first_backoff = absl::Milliseconds(1),
+                                  .longest_backoff = absl::Milliseconds(4),
+                                  .steady_run = absl::Seconds(10),
+                                  .expiry_check = absl::Milliseconds(2)};
   };
+  static constexpr uint32_t kHostMemoryMib = 8192;
 
   HostContext() : HostContext(Shape{}) {}
   explicit HostContext(Shape shape);
@@ -47,6 +71,8 @@ class HostContext {
   // The rows while no daemon runs.
   std::unique_ptr<state::Store> OpenStore();
 
+  // What the next daemon begins with.
+  Shape& shape() { return shape_; }
   Host& host() { return *host_; }
   EventLoop& io() { return *io_; }
 
@@ -61,11 +87,21 @@ class HostContext {
   absl::StatusOr<VmView> Get(std::string name);
   absl::StatusOr<VmView> Wait(std::string name, WaitCondition condition,
                               Cancellation cancellation = {});
-  std::vector<VmView> List();
+  std::vector<VmView> List(VmFilter filter = {});
+  absl::StatusOr<VmView> RestartVm(std::string name, StopPlan plan = {});
+  absl::StatusOr<VmView> Pause(std::string name);
+  absl::StatusOr<VmView> Resume(std::string name);
+  absl::StatusOr<VmView> Rename(std::string name, std::string new_name);
+  absl::StatusOr<VmView> Update(std::string name, VmUpdate update);
+  absl::StatusOr<std::vector<Anomaly>> Check();
+  // "kind:vm" of each anomaly, sorted, with blanks between them.
+  std::string Anomalies();
+  absl::StatusOr<std::vector<Repair>> RepairAll(HostRepair::Mode mode = HostRepair::Mode::kRepair);
 
   // The same without waiting for the answer.
   Awaited<VmView> BeginCreate(CreateVmSpec spec, Cancellation cancellation = {});
   Awaited<VmView> BeginStop(std::string name, StopPlan plan = {});
+  Awaited<VmView> BeginRestart(std::string name, StopPlan plan = {});
   Awaited<VmView> BeginWait(std::string name, WaitCondition condition,
                             Cancellation cancellation = {});
   Awaited<Done> BeginDelete(std::string name, Host::DeleteMode mode);
@@ -82,7 +118,8 @@ class HostContext {
   state::Event MustSee(std::string_view vm, std::string_view kind, uint64_t after = 0) {
     return testing::ValueOf(AwaitEvent(vm, kind, after));
   }
-  uint64_t LastEvent();
+  uint64_t LastEvent() { return Summary().last_event; }
+  Host::Summary Summary();
 
   std::filesystem::path VmDir(std::string_view vm) const { return state_dir() / "vms" / vm; }
   const std::filesystem::path& state_dir() const { return state_dir_; }
@@ -98,11 +135,12 @@ class HostContext {
 
   testing::FakeWorld world;
   FakeDisks disks;
+  FakeClocks clocks;
   // What was logged at warn and above.
   std::atomic<int> warnings{0};
 
  private:
-  const Shape shape_;
+  Shape shape_;
   testing::TempDir dir_;
   const std::filesystem::path state_dir_;
   std::unique_ptr<EventLoop> io_;

@@ -57,6 +57,13 @@ TEST_CASE("an unknown key names file, line and the nearest key", "[daemon][optio
   CHECK(HintOf(refused) == "did you mean 'default_backend'?");
 }
 
+TEST_CASE("a key that is there twice is refused with the place of the second",
+          "[daemon][options]") {
+  ConfigContext context;
+  const absl::Status refused = context.Apply("log_level: info\nlog_level: debug\n");
+  CHECK(TextOf(refused) == context.file.native() + ":2: 'log_level' is there twice");
+}
+
 TEST_CASE("a value that can't be is refused with its place", "[daemon][options]") {
   ConfigContext context;
   CHECK(Contains(TextOf(context.Apply("accelerator: warp\n")), "neither 'kvm' nor 'tcg'"));

@@ -134,5 +134,65 @@ TEST_CASE("a truncated log loses whole transactions from its end only", "[state]
   CHECK(store->LastSequence() == 1);
 }
 
+// Three committed creates, as a killed daemon leaves them, with the log's size after each.
+struct CrashContext : StoreContext {
+  CrashContext() {
+    for (const char* name : {"first", "second", "third"}) {
+      Create(name);
+      sizes.push_back(std::filesystem::file_size(log()));
+    }
+  }
+  std::filesystem::path log() const { return path().native() + "-wal"; }
+  // The names of the VMs in a copy whose log was treated by `spoil`.
+  template <typename Spoil>
+  std::vector<std::string> NamesAfter(Spoil spoil) {
+    const testing::TempDir crashed;
+    for (const char* file : {"state.db", "state.db-wal"}) {
+      std::filesystem::copy_file(dir / file, crashed / file);
+    }
+    spoil(crashed / "state.db-wal");
+    const auto store = ValueOf(Store::Open(crashed.path()));
+    CHECK(ValueOf(store->CheckRows()).empty());
+    std::vector<std::string> names;
+    for (const VmRecord& vm : ValueOf(store->ListVms())) names.push_back(vm.name);
+    CHECK(store->LastSequence() == names.size());
+    return names;
+  }
+  // The creates whose frames lie below `size` whole.
+  std::vector<std::string> Expected(size_t size) const {
+    std::vector<std::string> names;
+    for (const char* name : {"first", "second", "third"}) {
+      if (sizes[names.size()] > size) break;
+      names.emplace_back(name);
+    }
+    return names;
+  }
+  std::vector<size_t> sizes;
+};
+
+TEST_CASE("wherever the log ends, what was committed before is there", "[state][damage]") {
+  CrashContext context;
+  // From the first create on: what the schema needs lies below it.
+  for (size_t size = context.sizes[0]; size <= context.sizes[2]; size += 1031) {
+    INFO(size);
+    const auto names =
+        context.NamesAfter([size](const auto& log) { std::filesystem::resize_file(log, size); });
+    CHECK(names == context.Expected(size));
+  }
+}
+
+TEST_CASE("a log with a flipped bit ends before it", "[state][damage]") {
+  CrashContext context;
+  for (size_t at = context.sizes[0]; at < context.sizes[2]; at += 1031) {
+    INFO(at);
+    const auto names = context.NamesAfter([at](const auto& log) {
+      std::string content = ValueOf(ReadFile(log));
+      content[at] = static_cast<char>(content[at] ^ 0x10);
+      REQUIRE_OK(WriteFileAtomically(log, content, 0600));
+    });
+    CHECK(names == context.Expected(at));
+  }
+}
+
 }  // namespace
 }  // namespace ember::state

@@ -23,6 +23,8 @@ stop           .         .         .         stopping  stopping  .         .    
 force-stop     .         .         .         stopping  stopping  stopping  .         .         .
 delete         .         deleting  .         .         .         .         deleting  deleting  .
 force-delete   .         deleting  .         deleting  deleting  deleting  deleting  deleting  .
+rename         .         created   .         .         .         .         stopped   failed    .
+update         .         created   .         .         .         .         stopped   failed    .
 create-done    created   .         .         .         .         .         .         .         .
 create-failed  deleting  deleting  deleting  .         .         .         .         .         .
 launched       .         .         running   .         .         .         .         .         .
@@ -101,6 +103,8 @@ TEST_CASE("a refused verb says what the vm does instead", "[state][lifecycle]") 
   const Case cases[] = {
       {VmState::kRunning, VmEvent::kStart, "vm 'web' is already running"},
       {VmState::kRunning, VmEvent::kDelete, "vm 'web' is running"},
+      {VmState::kRunning, VmEvent::kRename, "vm 'web' is running"},
+      {VmState::kPaused, VmEvent::kUpdate, "vm 'web' is paused"},
       {VmState::kRunning, VmEvent::kResume, "vm 'web' is running and not paused"},
       {VmState::kPaused, VmEvent::kPause, "vm 'web' is already paused"},
       {VmState::kPaused, VmEvent::kStart, "vm 'web' is paused"},

@@ -1,10 +1,14 @@
 #include "state/migrations.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "tests/state/store_context.h"
 #include "tests/support/catch.h"
+#include "tests/support/file_mode.h"
+#include "tests/support/full_disk.h"
 
 namespace ember::state {
 namespace {
@@ -162,6 +166,163 @@ TEST_CASE("another program's database is refused untouched", "[state][migrations
   REQUIRE_OK(context.database->Execute("CREATE TABLE bookmarks (url TEXT)"));
   const absl::Status status = CheckRefused(context, CurrentSchemaPlan(), "STATE_NOT_OURS");
   CHECK(Message(status) == context.path().native() + " is a database of another program");
+}
+
+// --- Backups. ---
+
+// A file with the rows of testdata/schema-1.sql.
+struct StoredContext : Context {
+  StoredContext() {
+    REQUIRE_OK(database->Trust());
+    REQUIRE_OK(database->Execute(ValueOf(ReadFile(EMBER_TEST_DATA "/schema-1.sql"))));
+    Reopen();
+  }
+  std::filesystem::path backup() const { return SchemaBackup(path(), 1); }
+  std::vector<std::string> Files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
+      names.push_back(entry.path().filename());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+};
+
+int64_t VersionOf(const std::filesystem::path& path) {
+  return ValueOf(ValueOf(Database::Open(path))->QueryInt64("PRAGMA user_version"));
+}
+
+TEST_CASE("the file as it was is kept beside the migrated one", "[state][migrations]") {
+  StoredContext context;
+  const std::string schema = SchemaOf(*context.database);
+  REQUIRE_OK(Migrate(*context.database, CurrentSchemaPlan()));
+  CHECK(context.backup() == context.path().native() + ".schema-1.bak");
+  CHECK(testing::ModeOf(context.backup()) == 0600);
+  CHECK(VersionOf(context.backup()) == 1);
+  const auto kept = ValueOf(Database::Open(context.backup()));
+  CHECK(SchemaOf(*kept) == schema);
+  CHECK(ValueOf(kept->QueryInt64("SELECT count(*) FROM vm")) == 2);
+  CHECK(ValueOf(kept->QueryInt64("PRAGMA application_id")) == kApplicationId);
+  context.database.reset();
+  CHECK(context.Files() == std::vector<std::string>{"state.db", "state.db.schema-1.bak"});
+}
+
+TEST_CASE("a backup holds what was still in the log", "[state][migrations]") {
+  StoredContext context;
+  REQUIRE_OK(context.database->Trust());
+  REQUIRE_OK(context.database->Execute("UPDATE vm SET image = 'latest'"));
+  const testing::TempDir crashed;
+  for (const char* file : {"state.db", "state.db-wal"}) {
+    std::filesystem::copy_file(context.dir / file, crashed / file);
+  }
+  REQUIRE_OK(Store::Open(crashed.path()));
+  const auto kept = ValueOf(Database::Open(SchemaBackup(crashed / "state.db", 1)));
+  CHECK(ValueOf(kept->QueryInt64("SELECT count(*) FROM vm WHERE image = 'latest'")) == 2);
+}
+
+TEST_CASE("each step has a backup of its own", "[state][migrations]") {
+  Context context;
+  context.MakeFirstSchema();
+  REQUIRE_OK(Migrate(*context.database, ThreeSchemas()));
+  CHECK(VersionOf(SchemaBackup(context.path(), 1)) == 1);
+  CHECK(VersionOf(SchemaBackup(context.path(), 2)) == 2);
+}
+
+TEST_CASE("a new file and one that is up to date need no backup", "[state][migrations]") {
+  StoreContext context;
+  context.Reopen();
+  context.Close();
+  CHECK(std::distance(std::filesystem::directory_iterator(context.dir.path()), {}) == 1);
+}
+
+TEST_CASE("a backup of an earlier try is replaced", "[state][migrations]") {
+  StoredContext context;
+  REQUIRE_OK(WriteFileAtomically(context.backup(), "half of an earlier backup", 0644));
+  REQUIRE_OK(WriteFileAtomically(context.backup().native() + ".partial", "less than half", 0644));
+  REQUIRE_OK(Migrate(*context.database, CurrentSchemaPlan()));
+  CHECK(VersionOf(context.backup()) == 1);
+  CHECK(testing::ModeOf(context.backup()) == 0600);
+  context.database.reset();
+  CHECK(context.Files() == std::vector<std::string>{"state.db", "state.db.schema-1.bak"});
+}
+
+TEST_CASE("without room for a backup nothing is migrated", "[state][migrations]") {
+  StoredContext context;
+  context.database.reset();
+  REQUIRE_OK(WriteFileAtomically(context.backup(), "of an earlier try", 0600));
+  const std::string before = ValueOf(ReadFile(context.path()));
+  {
+    const testing::FullDisk full;
+    const absl::Status status = Store::Open(context.dir.path()).status();
+    INFO(status.ToString());
+    CHECK(status.code() == absl::StatusCode::kResourceExhausted);
+    CHECK(Message(status).starts_with("migration from schema 1 to 2: "));
+    CHECK(HintOf(status).has_value());
+  }
+  CHECK(ValueOf(ReadFile(context.path())) == before);
+  CHECK(ValueOf(ReadFile(context.backup())) == "of an earlier try");
+  // A log that was opened and not written.
+  CHECK(std::filesystem::file_size(context.path().native() + "-wal") == 0);
+  CHECK(context.Files() ==
+        std::vector<std::string>{"state.db", "state.db-wal", "state.db.schema-1.bak"});
+  const auto store = ValueOf(Store::Open(context.dir.path()));
+  CHECK(ValueOf(store->ListVms()).size() == 2);
+}
+
+TEST_CASE("a step that fails leaves the backup and the file as it was", "[state][migrations]") {
+  StoredContext context;
+  SchemaPlan plan = CurrentSchemaPlan();
+  const std::string broken = std::string(plan.steps[0].sql) + "INSERT INTO nowhere VALUES (1);";
+  plan.steps[0].sql = broken;
+  CHECK_FALSE(Migrate(*context.database, plan).ok());
+  context.Reopen();
+  CHECK(context.Version() == 1);
+  CHECK(ValueOf(context.database->QueryInt64("SELECT count(*) FROM cid_lease")) == 2);
+  CHECK(VersionOf(context.backup()) == 1);
+}
+
+// --- Schema 1 -> 2. ---
+
+TEST_CASE("every vm of schema 1 gets a block, the oldest the lowest", "[state][migrations]") {
+  StoredContext context;
+  REQUIRE_OK(context.database->Trust());
+  for (const auto& [id, name] : {std::pair{"x1", "zoo"}, std::pair{"x2", "ant"}}) {
+    REQUIRE_OK(context.database->Execute(fmt::format(
+        "INSERT INTO vm SELECT '{}', '{}', 'created', '', image, kernel, backend, vcpus,"
+        " memory_mib, disk_bytes, init, '', '', 1700000001000000, NULL, 0, NULL, NULL, 0"
+        " FROM vm WHERE name = 'web'",
+        id, name)));
+  }
+  context.database.reset();
+  const auto store = ValueOf(Store::Open(context.dir.path()));
+  const std::pair<std::string, uint32_t> expected[] = {
+      {"web", 0}, {"ant", 1}, {"zoo", 2}, {"db", 3}};
+  for (const auto& [name, block] : expected) {
+    INFO(name);
+    CHECK(ValueOf(store->GetVm(name)).address ==
+          AddressLease{.subnet = Subnet::Default(), .block_index = block});
+  }
+  CHECK(store->subnet() == Subnet::Default());
+}
+
+TEST_CASE("a vm of schema 1 does by itself what it did: nothing", "[state][migrations]") {
+  StoredContext context;
+  context.database.reset();
+  const auto store = ValueOf(Store::Open(context.dir.path()));
+  const VmRecord web = ValueOf(store->GetVm("web"));
+  CHECK(web.dir_name == "web");
+  CHECK(web.follow_up == FollowUp::kNone);
+  CHECK(web.restarts == 0);
+  CHECK(web.expiry == std::nullopt);
+  CHECK(web.config.boot_args.empty());
+  CHECK(web.config.restart_policy == RestartPolicy::kNo);
+  CHECK_FALSE(web.config.autostart);
+  CHECK_FALSE(web.config.remove_when_stopped);
+  CHECK(web.config.ttl == std::nullopt);
+  CHECK(ValueOf(store->CheckRows()).empty());
+  NewVm next;
+  next.name = "next";
+  CHECK(ValueOf(store->CreateVm(next)).vm.address->block_index == 2);
 }
 
 TEST_CASE("a stored file of every schema comes up as the newest one", "[state][migrations]") {

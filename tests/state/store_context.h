@@ -12,12 +12,12 @@ namespace ember::state {
 
 // A store in a directory of its own, with the verbs that tests of it share.
 struct StoreContext {
-  StoreContext() { Reopen(); }
+  explicit StoreContext(StoreOptions with = {}) : options(std::move(with)) { Reopen(); }
 
   void Close() { store.reset(); }
   void Reopen() {
     Close();
-    store = testing::ValueOf(Store::Open(dir.path()));
+    store = testing::ValueOf(Store::Open(dir.path(), options));
   }
   // Closes the store and opens its file past it.
   std::unique_ptr<Database> OpenRaw() {
@@ -52,6 +52,7 @@ struct StoreContext {
   }
 
   testing::TempDir dir;
+  StoreOptions options;  // of the next Reopen
   std::unique_ptr<Store> store;
 };
 

@@ -116,14 +116,20 @@ TEST_CASE("an event that is not committed is as if it had never been", "[state][
   EventLog log = ValueOf(EventLog::Open(*database, 3));
   {
     const Transaction transaction = ValueOf(Transaction::Begin(*database));
-    CHECK(ValueOf(log.Append(Event{})) == 1);
+    const uint64_t mark = log.Mark();
+    REQUIRE_OK(log.Append(Event{}));
+    CHECK(log.last() == 0);
+    CHECK(ValueOf(log.After(0, 10)).empty());
+    log.RollBack(mark);
   }
+  log.Committed();
   CHECK(log.last() == 0);
   Transaction transaction = ValueOf(Transaction::Begin(*database));
-  CHECK(ValueOf(log.Append(Event{})) == 1);
+  REQUIRE_OK(log.Append(Event{}));
   REQUIRE_OK(transaction.Commit());
-  log.Committed(1);
+  log.Committed();
   CHECK(log.last() == 1);
+  CHECK(Sequences(ValueOf(log.After(0, 10))) == std::vector<uint64_t>{1});
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "tests/support/fake_world.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <utility>
@@ -148,9 +150,9 @@ absl::StatusOr<std::shared_ptr<FakeGuest>> FakeWorld::Launch(const hypervisor::M
     guest->handle.guest_socket_prefix = spec.guest_socket_prefix;
     guest->handle.guest_cid = spec.guest_cid;
     guest->handle.accelerator = "none";
-    // Numbers that no process has (pid_max is 2^22).
-    guest->handle.process = {.pid = (1 << 23) + static_cast<pid_t>(guests_.size()),
-                             .start_time = 1};
+    // This process stands for the machine's, or else a number that none has (pid_max is 2^22).
+    guest->handle.process = plan_.has_process ? IdentifyProcess(getpid()).value()
+                                              : ProcessIdentity{.pid = (1 << 23), .start_time = 1};
     guest->agent->power_off = [weak = std::weak_ptr(guest)] {
       const auto alive = weak.lock();
       if (alive != nullptr && alive->plan.obeys_agent) EndNow(*alive, PoweredOffReport());

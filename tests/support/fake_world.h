@@ -24,6 +24,7 @@ struct GuestPlan {
   std::string console = "booting\n";  // written to console.log at launch
   bool obeys_agent = true;            // powers off when its agent is told to
   bool obeys_power_button = true;
+  bool has_process = true;  // else its recorded process is gone, and nobody has said so
   int refused_dials = 0;    // so many dials meet nobody first
   absl::Status kill_error;  // what Stop(kKill) answers, while it is not OK
 };

@@ -53,7 +53,11 @@ absl::Status WaitForSockets(Process& agent, const MachineSpec& spec,
 
 LocalBackend::LocalBackend(Options options, EventLoop& io, Log log)
     : options_(std::move(options)),
-      capabilities_{.isolated = false, .needs_kernel = false, .pause = true, .qcow2_disks = true},
+      capabilities_{.isolated = false,
+                    .needs_kernel = false,
+                    .reserves_memory = false,
+                    .pause = true,
+                    .qcow2_disks = true},
       io_(io),
       log_(std::move(log)) {}
 

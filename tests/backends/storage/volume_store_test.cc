@@ -8,7 +8,7 @@
 #include "backends/storage/overlay_store.h"
 #include "backends/storage/reflink_store.h"
 #include "base/file.h"
-#include "tests/backends/storage/loop_filesystem.h"
+#include "tests/support/loop_filesystem.h"
 #include "tests/support/status_matchers.h"
 
 namespace ember::storage {

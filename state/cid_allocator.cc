@@ -1,4 +1,4 @@
-#include "state/allocator.h"
+#include "state/cid_allocator.h"
 
 #include "base/check.h"
 #include "base/status.h"
@@ -20,16 +20,18 @@ constexpr std::string_view kLowestFreeCid = R"sql(
 
 }  // namespace
 
-absl::StatusOr<uint32_t> Allocator::LeaseCid(std::string_view vm_id) {
+absl::StatusOr<uint64_t> CidAllocator::LowestFree() {
+  if (const auto gap = free_.LowestGap(); gap.has_value()) return *gap;
+  ASSIGN_OR_RETURN(Statement lowest, database_.Prepare(kLowestFreeCid));
+  RETURN_IF_ERROR(lowest.Bind(free_.edge()));
+  ASSIGN_OR_RETURN(const bool row, lowest.Next());
+  EMBER_CHECK(row);
+  return static_cast<uint64_t>(lowest.Int64(0));
+}
+
+absl::StatusOr<uint32_t> CidAllocator::Lease(std::string_view vm_id) {
   EMBER_CHECK(database_.in_transaction());
-  int64_t cid = 0;
-  {
-    ASSIGN_OR_RETURN(Statement lowest, database_.Prepare(kLowestFreeCid));
-    RETURN_IF_ERROR(lowest.Bind(cids_.first));
-    ASSIGN_OR_RETURN(const bool row, lowest.Next());
-    EMBER_CHECK(row);
-    cid = lowest.Int64(0);
-  }
+  ASSIGN_OR_RETURN(const uint64_t cid, LowestFree());
   if (cid > cids_.last) {
     return WithReason(
         ResourceExhausted("no free guest CID: all of {} to {} are taken", cids_.first, cids_.last),
@@ -38,6 +40,7 @@ absl::StatusOr<uint32_t> Allocator::LeaseCid(std::string_view vm_id) {
   ASSIGN_OR_RETURN(Statement insert,
                    database_.Prepare("INSERT INTO cid_lease (cid, vm_id) VALUES (?1, ?2)"));
   RETURN_IF_ERROR(insert.Run(cid, vm_id));
+  free_.Leased(cid);
   return static_cast<uint32_t>(cid);
 }
 

@@ -1,6 +1,6 @@
-#include "state/allocator.h"
+#include "state/cid_allocator.h"
 
-#include "tests/state/store_context.h"
+#include "tests/state/lease_context.h"
 #include "tests/support/catch.h"
 
 namespace ember::state {
@@ -39,23 +39,16 @@ TEST_CASE("the lowest CID is found after a restart too", "[state][allocator]") {
 }
 
 // Three VMs without leases, in the open file.
-struct LeaseContext : StoreContext {
-  LeaseContext() {
-    for (const char* name : {"a", "b", "c"}) ids.push_back(Create(name).id);
-    database = OpenRaw();
-    REQUIRE_OK(database->Execute("DELETE FROM cid_lease"));
-  }
+struct CidContext : LeaseContext {
   absl::Status Lease(uint64_t cid, std::string_view vm_id) {
     Statement insert =
         ValueOf(database->Prepare("INSERT INTO cid_lease (cid, vm_id) VALUES (?1, ?2)"));
     return insert.Run(cid, vm_id);
   }
-  std::vector<std::string> ids;
-  std::unique_ptr<Database> database;
 };
 
 TEST_CASE("SQLite itself refuses to lease a CID twice", "[state][allocator]") {
-  LeaseContext context;
+  CidContext context;
   REQUIRE_OK(context.Lease(7, context.ids[0]));
   const absl::Status twice = context.Lease(7, context.ids[1]);
   CHECK(twice.code() == absl::StatusCode::kAlreadyExists);
@@ -63,13 +56,13 @@ TEST_CASE("SQLite itself refuses to lease a CID twice", "[state][allocator]") {
 }
 
 TEST_CASE("SQLite itself refuses a second CID for one vm", "[state][allocator]") {
-  LeaseContext context;
+  CidContext context;
   REQUIRE_OK(context.Lease(7, context.ids[0]));
   CHECK(context.Lease(8, context.ids[0]).code() == absl::StatusCode::kAlreadyExists);
 }
 
 TEST_CASE("SQLite itself refuses a CID that no guest may have", "[state][allocator]") {
-  LeaseContext context;
+  CidContext context;
   for (const uint64_t cid : {uint64_t{0}, uint64_t{2}, uint64_t{0xFFFFFFFF}, uint64_t{1} << 32}) {
     INFO(cid);
     CHECK(context.Lease(cid, context.ids[0]).code() == absl::StatusCode::kFailedPrecondition);
@@ -79,12 +72,12 @@ TEST_CASE("SQLite itself refuses a CID that no guest may have", "[state][allocat
 }
 
 TEST_CASE("SQLite itself refuses a lease that no vm explains", "[state][allocator]") {
-  LeaseContext context;
+  CidContext context;
   CHECK(context.Lease(7, "nobody").code() == absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_CASE("a lease goes with its vm, whoever removes the row", "[state][allocator]") {
-  LeaseContext context;
+  CidContext context;
   REQUIRE_OK(context.Lease(7, context.ids[0]));
   REQUIRE_OK(context.Lease(8, context.ids[1]));
   REQUIRE_OK(
@@ -95,24 +88,50 @@ TEST_CASE("a lease goes with its vm, whoever removes the row", "[state][allocato
 
 TEST_CASE("a gap below a high lease is used, and after the last CID there is none",
           "[state][allocator]") {
-  LeaseContext context;
-  Allocator allocator(*context.database);
+  CidContext context;
+  CidAllocator allocator(*context.database);
   REQUIRE_OK(context.Lease(CidRange().last, context.ids[0]));
   Transaction transaction = ValueOf(Transaction::Begin(*context.database));
-  CHECK(ValueOf(allocator.LeaseCid(context.ids[1])) == 3);
-  CHECK(ValueOf(allocator.LeaseCid(context.ids[2])) == 4);
+  CHECK(ValueOf(allocator.Lease(context.ids[1])) == 3);
+  CHECK(ValueOf(allocator.Lease(context.ids[2])) == 4);
   REQUIRE_OK(transaction.Commit());
 }
 
 TEST_CASE("running out of CIDs is told", "[state][allocator]") {
-  LeaseContext context;
-  Allocator allocator(*context.database, {.first = 3, .last = 4});
+  CidContext context;
+  CidAllocator allocator(*context.database, {.first = 3, .last = 4});
   Transaction transaction = ValueOf(Transaction::Begin(*context.database));
-  CHECK(ValueOf(allocator.LeaseCid(context.ids[0])) == 3);
-  CHECK(ValueOf(allocator.LeaseCid(context.ids[1])) == 4);
-  const absl::Status status = allocator.LeaseCid(context.ids[2]).status();
+  CHECK(ValueOf(allocator.Lease(context.ids[0])) == 3);
+  CHECK(ValueOf(allocator.Lease(context.ids[1])) == 4);
+  const absl::Status status = allocator.Lease(context.ids[2]).status();
   CHECK(status.code() == absl::StatusCode::kResourceExhausted);
   CHECK(Message(status) == "no free guest CID: all of 3 to 4 are taken");
+}
+
+TEST_CASE("a gap that a file came with is used before the numbers above", "[state][allocator]") {
+  CidContext context;
+  REQUIRE_OK(context.Lease(3, context.ids[0]));
+  REQUIRE_OK(context.Lease(5, context.ids[1]));
+  CidAllocator allocator(*context.database);
+  Transaction transaction = ValueOf(Transaction::Begin(*context.database));
+  CHECK(ValueOf(allocator.Lease(context.ids[2])) == 4);
+  CHECK(allocator.free_numbers().edge() == 5);
+}
+
+TEST_CASE("random leases of CIDs are the lowest ones, whatever is rolled back",
+          "[state][allocator]") {
+  const uint32_t seed = std::random_device()();
+  INFO("seed " << seed);
+  LeaseContext context(40);
+  CidAllocator allocator(*context.database);
+  RandomLeases(context, 3, seed)
+      .Run(
+          allocator.free_numbers(), 300,
+          [&allocator](const std::string& vm) -> uint64_t { return ValueOf(allocator.Lease(vm)); },
+          [&allocator, &context](const std::string& vm, uint64_t cid) {
+            REQUIRE_OK(context.Run(fmt::format("DELETE FROM cid_lease WHERE vm_id = '{}'", vm)));
+            allocator.Released(static_cast<uint32_t>(cid));
+          });
 }
 
 }  // namespace

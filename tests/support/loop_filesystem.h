@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "base/subprocess.h"
@@ -30,6 +31,12 @@ class LoopFilesystem {
   bool mounted() const { return mounted_; }
   const std::string& why_not() const { return why_not_; }
   std::filesystem::path root() const { return dir_ / "mount"; }
+
+  // From now on nothing can be written to it, or everything again. False when files are open for
+  // writing.
+  bool Remount(std::string_view mode) {
+    return Run({"mount", "-o", "remount," + std::string(mode), dir_ / "mount"});
+  }
 
  private:
   bool Run(std::vector<std::string> argv) {
