@@ -2,14 +2,15 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "absl/strings/str_split.h"
 #include "base/size.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "cli/duration.h"
 #include "cli/suggestion.h"
+#include "cli/typed_value.h"
 
 namespace ember::cli {
 namespace {
@@ -22,6 +23,16 @@ std::string Shown(const std::string& names, const std::string& value) {
   return value.empty() ? shown : shown + " " + value;
 }
 std::string LongName(const std::string& names) { return names.substr(names.rfind(',') + 1); }
+
+absl::Status AddPair(const std::string& name, const std::string& text,
+                     std::map<std::string, std::string>& target) {
+  const size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos) {
+    return InvalidArgument("{} '{}' is not KEY=VALUE", name, text);
+  }
+  target[text.substr(0, equals)] = text.substr(equals + 1);
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -56,62 +67,75 @@ void Arguments::Flag(const std::string& names, bool& target, const std::string& 
   Describe({Shown(names, ""), help});
 }
 
-CLI::Option* Arguments::AddText(const std::string& names, const std::string& value,
-                                const std::string& help, Need need) {
-  Describe({Shown(names, value), help, need});
-  return app_->add_option(names)->expected(1)->take_last();
+void Arguments::Switch(const std::string& name, std::optional<bool>& target,
+                       const std::string& help) {
+  CLI::Option* option = app_->add_flag(fmt::format("--{0},!--no-{0}", name));
+  option->take_last()->disable_flag_override();
+  Describe({fmt::format("--[no-]{}", name), help});
+  conversions_.push_back([option, &target]() -> absl::Status {
+    if (option->count() > 0) target = option->results().back() == "true";
+    return absl::OkStatus();
+  });
+}
+
+template <typename Target, typename Convert>
+void Arguments::AddConverted(const std::string& names, const std::string& value, Target& target,
+                             const std::string& help, Convert convert) {
+  CLI::Option* option = app_->add_option(names)->expected(1)->take_last();
+  Describe({Shown(names, value), help});
+  conversions_.push_back([option, convert, &target]() -> absl::Status {
+    if (option->count() == 0) return absl::OkStatus();
+    ASSIGN_OR_RETURN(target, convert(option->results().back()));
+    return absl::OkStatus();
+  });
+}
+
+void Arguments::Text(const std::string& names, const std::string& value,
+                     std::optional<std::string>& target, const std::string& help) {
+  AddConverted(names, value, target, help,
+               [](const std::string& text) -> absl::StatusOr<std::string> { return text; });
 }
 
 void Arguments::Size(const std::string& names, uint64_t& target, const std::string& help) {
-  CLI::Option* option = AddText(names, "SIZE", help, Need::kOptional);
-  conversions_.push_back([option, &target]() -> absl::Status {
-    if (option->count() == 0) return absl::OkStatus();
-    ASSIGN_OR_RETURN(target, ParseSize(option->results().back()));
-    return absl::OkStatus();
-  });
+  AddConverted(names, "SIZE", target, help, ParseSize);
+}
+void Arguments::Size(const std::string& names, std::optional<uint64_t>& target,
+                     const std::string& help) {
+  AddConverted(names, "SIZE", target, help, ParseSize);
 }
 
 void Arguments::Duration(const std::string& names, std::optional<absl::Duration>& target,
                          const std::string& help) {
-  CLI::Option* option = AddText(names, "DURATION", help, Need::kOptional);
-  conversions_.push_back([option, &target]() -> absl::Status {
-    if (option->count() == 0) return absl::OkStatus();
-    ASSIGN_OR_RETURN(target, ParseDuration(option->results().back()));
-    return absl::OkStatus();
-  });
+  AddConverted(names, "DURATION", target, help, ParseDuration);
+}
+void Arguments::TimeToLive(const std::string& names, std::optional<absl::Duration>& target,
+                           const std::string& help) {
+  AddConverted(names, "DURATION", target, help, ParseTimeToLive);
 }
 
 void Arguments::Number(const std::string& names, const std::string& value, uint64_t least,
                        std::optional<uint64_t>& target, const std::string& help) {
-  CLI::Option* option = AddText(names, value, help, Need::kOptional);
-  conversions_.push_back([option, least, name = LongName(names), &target]() -> absl::Status {
-    if (option->count() == 0) return absl::OkStatus();
-    const std::string text = option->results().back();
-    int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size()) {
-      return InvalidArgument("{} '{}' is not a whole number", name, text);
-    }
-    if (number < 0 || static_cast<uint64_t>(number) < least) {
-      return InvalidArgument("{} '{}' must be at least {}", name, text, least);
-    }
-    target = static_cast<uint64_t>(number);
-    return absl::OkStatus();
-  });
+  AddConverted(names, value, target, help,
+               [least, name = LongName(names)](const std::string& text) {
+                 return ParseNumber(name, text, least);
+               });
 }
 
+template <typename Target>
+void Arguments::AddChoice(const std::string& names, const std::vector<std::string>& words,
+                          Target& target, const std::string& help) {
+  AddConverted(names, fmt::format("{}", fmt::join(words, "|")), target, help,
+               [words, name = LongName(names)](const std::string& text) {
+                 return ParseChoice(name, text, words);
+               });
+}
 void Arguments::Choice(const std::string& names, const std::vector<std::string>& words,
                        std::string& target, const std::string& help) {
-  const std::string value = fmt::format("{}", fmt::join(words, "|"));
-  CLI::Option* option = AddText(names, value, help, Need::kOptional);
-  conversions_.push_back([option, words, name = LongName(names), &target]() -> absl::Status {
-    if (option->count() == 0) return absl::OkStatus();
-    target = option->results().back();
-    if (std::find(words.begin(), words.end(), target) == words.end()) {
-      return InvalidArgument("{} '{}' is none of {}", name, target, fmt::join(words, ", "));
-    }
-    return absl::OkStatus();
-  });
+  AddChoice(names, words, target, help);
+}
+void Arguments::Choice(const std::string& names, const std::vector<std::string>& words,
+                       std::optional<std::string>& target, const std::string& help) {
+  AddChoice(names, words, target, help);
 }
 
 void Arguments::Pairs(const std::string& names, std::map<std::string, std::string>& target,
@@ -119,12 +143,20 @@ void Arguments::Pairs(const std::string& names, std::map<std::string, std::strin
   auto texts = std::make_shared<std::vector<std::string>>();  // shared: lives with the conversion
   Repeated(names, "KEY=VALUE", *texts, help);
   conversions_.push_back([texts, name = LongName(names), &target]() -> absl::Status {
+    for (const std::string& text : *texts) RETURN_IF_ERROR(AddPair(name, text, target));
+    return absl::OkStatus();
+  });
+}
+
+void Arguments::PairList(const std::string& names, std::map<std::string, std::string>& target,
+                         const std::string& help) {
+  auto texts = std::make_shared<std::vector<std::string>>();  // shared: lives with the conversion
+  Repeated(names, "KEY=VALUE,…", *texts, help);
+  conversions_.push_back([texts, name = LongName(names), &target]() -> absl::Status {
     for (const std::string& text : *texts) {
-      const size_t equals = text.find('=');
-      if (equals == 0 || equals == std::string::npos) {
-        return InvalidArgument("{} '{}' is not KEY=VALUE", name, text);
+      for (const absl::string_view pair : absl::StrSplit(text, ',')) {
+        RETURN_IF_ERROR(AddPair(name, std::string(pair), target));
       }
-      target[text.substr(0, equals)] = text.substr(equals + 1);
     }
     return absl::OkStatus();
   });

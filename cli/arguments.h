@@ -42,23 +42,36 @@ class Arguments {
   // `names` as "--image" or "-t,--tty"; `value` is what the help calls the value.
   void Text(const std::string& names, const std::string& value, std::string& target,
             const std::string& help, Need need = Need::kOptional);
+  // The same where an empty text is something else than none.
+  void Text(const std::string& names, const std::string& value, std::optional<std::string>& target,
+            const std::string& help);
   void Repeated(const std::string& names, const std::string& value,
                 std::vector<std::string>& target, const std::string& help);
   void Flag(const std::string& names, bool& target, const std::string& help);
+  // "--NAME" and "--no-NAME"; the last one given counts. `name` is without dashes.
+  void Switch(const std::string& name, std::optional<bool>& target, const std::string& help);
   // A size with its unit (base/size.h), in bytes.
   void Size(const std::string& names, uint64_t& target, const std::string& help);
+  void Size(const std::string& names, std::optional<uint64_t>& target, const std::string& help);
   // cli/duration.h.
   void Duration(const std::string& names, std::optional<absl::Duration>& target,
                 const std::string& help);
+  void TimeToLive(const std::string& names, std::optional<absl::Duration>& target,
+                  const std::string& help);
   // A whole number from `least` to 2^63.
   void Number(const std::string& names, const std::string& value, uint64_t least,
               std::optional<uint64_t>& target, const std::string& help);
   // One of `words`.
   void Choice(const std::string& names, const std::vector<std::string>& words, std::string& target,
               const std::string& help);
+  void Choice(const std::string& names, const std::vector<std::string>& words,
+              std::optional<std::string>& target, const std::string& help);
   // "KEY=VALUE" each; a later one of the same key wins.
   void Pairs(const std::string& names, std::map<std::string, std::string>& target,
              const std::string& help);
+  // "KEY=VALUE,KEY=VALUE": the same in one argument, for values that hold no comma.
+  void PairList(const std::string& names, std::map<std::string, std::string>& target,
+                const std::string& help);
   // Everything after "--", which must then be there when it is required.
   void Rest(const std::string& name, std::vector<std::string>& target, const std::string& help,
             Need need = Need::kRequired);
@@ -82,8 +95,13 @@ class Arguments {
     std::string usage;
   };
 
-  CLI::Option* AddText(const std::string& names, const std::string& value, const std::string& help,
-                       Need need);
+  // Declares an option whose last text `convert` turns into `target`, if it is given at all.
+  template <typename Target, typename Convert>
+  void AddConverted(const std::string& names, const std::string& value, Target& target,
+                    const std::string& help, Convert convert);
+  template <typename Target>
+  void AddChoice(const std::string& names, const std::vector<std::string>& words, Target& target,
+                 const std::string& help);
   void Describe(Entry entry) { (global_ ? global_options_ : options_).push_back(std::move(entry)); }
   absl::Status CheckUnknown() const;
   absl::Status TakeRest(std::optional<std::vector<std::string>> rest);

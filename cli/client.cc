@@ -7,6 +7,7 @@
 #include <csignal>
 #include <utility>
 
+#include "absl/synchronization/mutex.h"
 #include "base/size.h"
 #include "base/socket.h"
 #include "base/status.h"
@@ -209,6 +210,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const std::filesystem::p
   ASSIGN_OR_RETURN(UniqueFd fd, ConnectTo(socket));
   ASSIGN_OR_RETURN(const PeerCredentials peer, PeerOf(fd.get()));
   ASSIGN_OR_RETURN(SignalQueue signals, SignalQueue::Create({SIGINT}));
+  // Debian builds Abseil without NDEBUG, so the mutexes of gRPC look for deadlocks at every lock.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   auto wire = std::make_unique<Wire>();
   // A channel around a connected socket has no name to resolve, no connection to balance and
   // nothing to retry: it is the fastest start there is. gRPC closes the descriptor.
@@ -231,12 +234,41 @@ absl::StatusOr<v1::DoctorReport> Client::Doctor(CallOptions options) {
   return CallOne(*wire_->stub, signals_, &Stub::AsyncDoctor, v1::DoctorRequest(), options);
 }
 
+absl::StatusOr<v1::CheckHostResponse> Client::CheckHost(CallOptions options) {
+  return CallOne(*wire_->stub, signals_, &Stub::AsyncCheckHost, v1::CheckHostRequest(), options);
+}
+
+absl::StatusOr<v1::RepairHostResponse> Client::RepairHost(const v1::RepairHostRequest& request,
+                                                          CallOptions options) {
+  return CallOne(*wire_->stub, signals_, &Stub::AsyncRepairHost, request, options);
+}
+
 absl::StatusOr<v1::Vm> Client::CreateVm(const v1::CreateVmRequest& request, CallOptions options) {
   return CallOne(*wire_->stub, signals_, &Stub::AsyncCreateVm, request, options);
 }
 
 absl::StatusOr<v1::Vm> Client::StartVm(const v1::StartVmRequest& request, CallOptions options) {
   return CallOne(*wire_->stub, signals_, &Stub::AsyncStartVm, request, options);
+}
+
+absl::StatusOr<v1::Vm> Client::RestartVm(const v1::RestartVmRequest& request, CallOptions options) {
+  return CallOne(*wire_->stub, signals_, &Stub::AsyncRestartVm, request, options);
+}
+
+absl::StatusOr<v1::Vm> Client::PauseVm(const v1::PauseVmRequest& request, CallOptions options) {
+  return CallOne(*wire_->stub, signals_, &Stub::AsyncPauseVm, request, options);
+}
+
+absl::StatusOr<v1::Vm> Client::ResumeVm(const v1::ResumeVmRequest& request, CallOptions options) {
+  return CallOne(*wire_->stub, signals_, &Stub::AsyncResumeVm, request, options);
+}
+
+absl::StatusOr<v1::Vm> Client::RenameVm(const v1::RenameVmRequest& request) {
+  return CallOne(*wire_->stub, signals_, &Stub::AsyncRenameVm, request, {});
+}
+
+absl::StatusOr<v1::Vm> Client::UpdateVm(const v1::UpdateVmRequest& request) {
+  return CallOne(*wire_->stub, signals_, &Stub::AsyncUpdateVm, request, {});
 }
 
 std::vector<absl::StatusOr<v1::Vm>> Client::StopVms(const std::vector<v1::StopVmRequest>& requests,
@@ -253,8 +285,8 @@ absl::StatusOr<v1::Vm> Client::GetVm(const v1::GetVmRequest& request) {
   return CallOne(*wire_->stub, signals_, &Stub::AsyncGetVm, request, {});
 }
 
-absl::StatusOr<v1::ListVmsResponse> Client::ListVms() {
-  return CallOne(*wire_->stub, signals_, &Stub::AsyncListVms, v1::ListVmsRequest(), {});
+absl::StatusOr<v1::ListVmsResponse> Client::ListVms(const v1::ListVmsRequest& request) {
+  return CallOne(*wire_->stub, signals_, &Stub::AsyncListVms, request, {});
 }
 
 absl::StatusOr<v1::Vm> Client::WaitVm(const v1::WaitVmRequest& request, CallOptions options) {

@@ -49,16 +49,24 @@ class Client {
 
   absl::StatusOr<v1::Host> GetHost(CallOptions options = {});
   absl::StatusOr<v1::DoctorReport> Doctor(CallOptions options = {});
+  absl::StatusOr<v1::CheckHostResponse> CheckHost(CallOptions options = {});
+  absl::StatusOr<v1::RepairHostResponse> RepairHost(const v1::RepairHostRequest& request,
+                                                    CallOptions options = {});
 
   absl::StatusOr<v1::Vm> CreateVm(const v1::CreateVmRequest& request, CallOptions options = {});
   absl::StatusOr<v1::Vm> StartVm(const v1::StartVmRequest& request, CallOptions options = {});
+  absl::StatusOr<v1::Vm> RestartVm(const v1::RestartVmRequest& request, CallOptions options = {});
+  absl::StatusOr<v1::Vm> PauseVm(const v1::PauseVmRequest& request, CallOptions options = {});
+  absl::StatusOr<v1::Vm> ResumeVm(const v1::ResumeVmRequest& request, CallOptions options = {});
+  absl::StatusOr<v1::Vm> RenameVm(const v1::RenameVmRequest& request);
+  absl::StatusOr<v1::Vm> UpdateVm(const v1::UpdateVmRequest& request);
   // All at the same time; the answers in the order of the requests.
   std::vector<absl::StatusOr<v1::Vm>> StopVms(const std::vector<v1::StopVmRequest>& requests,
                                               CallOptions options = {});
   std::vector<absl::StatusOr<v1::DeleteVmResponse>> DeleteVms(
       const std::vector<v1::DeleteVmRequest>& requests, CallOptions options = {});
   absl::StatusOr<v1::Vm> GetVm(const v1::GetVmRequest& request);
-  absl::StatusOr<v1::ListVmsResponse> ListVms();
+  absl::StatusOr<v1::ListVmsResponse> ListVms(const v1::ListVmsRequest& request = {});
   absl::StatusOr<v1::Vm> WaitVm(const v1::WaitVmRequest& request, CallOptions options);
   absl::Status Console(const v1::ConsoleRequest& request,
                        const std::function<absl::Status(const v1::ConsoleChunk&)>& take);

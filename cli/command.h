@@ -24,6 +24,7 @@ struct Command {
   Action (*define)(Arguments& arguments);
   // The exit code of a failure; ExitCodeOf except for `exec`.
   int (*exit_code)(const absl::Status& status);
+  std::string_view alias = {};  // another spelling of the verb; only the command's own help tells
 };
 
 }  // namespace ember::cli

@@ -51,7 +51,9 @@ absl::Status UnknownCommand(const CommandLine& line) {
   }
   const std::string prefix = "ember " + line.noun;
   for (const Command& command : CommandTable()) {
-    if (command.noun == line.noun) known.emplace_back(command.verb);
+    if (command.noun != line.noun) continue;
+    known.emplace_back(command.verb);
+    if (!command.alias.empty()) known.emplace_back(command.alias);
   }
   return Unknown(fmt::format("command of '{}'", prefix), line.verb, known, prefix);
 }

@@ -11,14 +11,25 @@ namespace {
 
 constexpr auto kCommands = std::to_array<Command>({
     {"vm", "create", "Create a VM from an image and start it",
-     "ember vm create dev --image debian --cpus 2 --memory 1G", DefineVmCreate, ExitCodeOf},
+     "ember vm create dev --image debian --cpus 2 --memory 1G --ttl 8h", DefineVmCreate,
+     ExitCodeOf},
     {"vm", "start", "Start a VM that was stopped or never started", "ember vm start dev",
      DefineVmStart, ExitCodeOf},
     {"vm", "stop", "Stop a VM, or all of them", "ember vm stop dev --grace 5s", DefineVmStop,
      ExitCodeOf},
+    {"vm", "restart", "Stop a VM if it runs, and start it", "ember vm restart dev --grace 5s",
+     DefineVmRestart, ExitCodeOf},
+    {"vm", "pause", "Freeze a VM that runs", "ember vm pause dev", DefineVmPause, ExitCodeOf},
+    {"vm", "resume", "Let a paused VM go on", "ember vm resume dev", DefineVmResume, ExitCodeOf},
+    {"vm", "rename", "Give a VM that is off another name", "ember vm rename dev old-dev",
+     DefineVmRename, ExitCodeOf},
+    {"vm", "update", "Change the configuration of a VM that is off",
+     "ember vm update dev --cpus 4 --memory 2G --label team=core", DefineVmUpdate, ExitCodeOf,
+     "update-config"},
     {"vm", "delete", "Delete a VM and its disk, or all of them", "ember vm delete dev --force",
      DefineVmDelete, ExitCodeOf},
-    {"vm", "list", "List the VMs", "ember vm list --format json", DefineVmList, ExitCodeOf},
+    {"vm", "list", "List the VMs", "ember vm list --filter label=team=core --status running",
+     DefineVmList, ExitCodeOf},
     {"vm", "inspect", "Show everything about a VM", "ember vm inspect dev --format json",
      DefineVmInspect, ExitCodeOf},
     {"vm", "console", "Show what a VM printed on its console", "ember vm console dev --follow",
@@ -52,6 +63,10 @@ constexpr auto kCommands = std::to_array<Command>({
      ExitCodeOf},
     {"host", "info", "Show the host that the VMs run on", "ember host info --format json",
      DefineHostInfo, ExitCodeOf},
+    {"host", "check", "Check that what the daemon has recorded is so",
+     "ember host check --format json", DefineHostCheck, ExitCodeOf},
+    {"host", "repair", "Put right what the check finds, where that is safe",
+     "ember host repair --dry-run", DefineHostRepair, ExitCodeOf},
     {"doctor", "", "Check what this host can do and what it lacks", "ember doctor", DefineDoctor,
      ExitCodeOf},
     {"version", "", "Show the versions of this program and of the daemon", "ember version --client",
@@ -64,7 +79,8 @@ std::span<const Command> CommandTable() { return kCommands; }
 
 const Command* FindCommand(std::string_view noun, std::string_view verb) {
   const auto found = std::find_if(kCommands.begin(), kCommands.end(), [&](const Command& command) {
-    return command.noun == noun && command.verb == verb;
+    const bool named = command.verb == verb || (!verb.empty() && command.alias == verb);
+    return command.noun == noun && named;
   });
   return found == kCommands.end() ? nullptr : &*found;
 }

@@ -67,9 +67,12 @@ std::string NounHelp(std::string_view noun) {
 }
 
 std::string CommandHelp(const Command& command, const Arguments& arguments) {
+  const std::string alias = command.alias.empty() ? ""
+                                                  : fmt::format("Also spelled 'ember {} {}'.\n",
+                                                                command.noun, command.alias);
   return fmt::format("Usage: {}{}\n\n{}.\n", CommandName(command), arguments.Usage(),
                      command.summary) +
-         Section("Arguments", LinesOf(arguments.positionals())) +
+         alias + Section("Arguments", LinesOf(arguments.positionals())) +
          Section("Options", LinesOf(arguments.options())) +
          Section("Global options", LinesOf(arguments.global_options())) +
          fmt::format("\nExample:\n  {}\n", command.example);

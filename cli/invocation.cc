@@ -50,6 +50,10 @@ void Invocation::Note(std::string_view text) const {
 
 void Invocation::NoteHint(std::string_view text) const { Note(fmt::format("hint: {}", text)); }
 
+void Invocation::Warn(std::string_view text) const {
+  WriteStderr("warning: " + PrintableLines(text) + "\n");
+}
+
 void PrintError(const absl::Status& status) {
   std::string text = "error: " + PrintableLines(Message(status)) + "\n";
   if (const auto hint = HintOf(status); hint.has_value()) {

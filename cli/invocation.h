@@ -45,6 +45,8 @@ class Invocation {
   // A remark for a person, one line; nothing with --quiet. Printed at once.
   void Note(std::string_view text) const;
   void NoteHint(std::string_view text) const;
+  // Something is wrong that the result does not show by itself: one line, also with --quiet.
+  void Warn(std::string_view text) const;
 
  private:
   const GlobalOptions options_;

@@ -1,6 +1,8 @@
 #include "cli/json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/size.h"
 #include "cli/words.h"
@@ -21,6 +23,13 @@ Json PositiveOrNull(Number number) {
 Json Gib(uint64_t bytes) {
   if (bytes % kGiB == 0) return bytes / kGiB;
   return static_cast<double>(bytes) / static_cast<double>(kGiB);
+}
+
+Json NetworkJson(const v1::AddressLease& address) {
+  return {{"guest_ip", OrNull(address.guest_ip())},
+          {"host_ip", OrNull(address.host_ip())},
+          {"subnet", OrNull(address.subnet())},
+          {"prefix_length", PositiveOrNull(address.prefix_length())}};
 }
 
 Json ToJson(const v1::Vm& vm) {
@@ -51,7 +60,14 @@ Json ToJson(const v1::Vm& vm) {
           {"created_at", OrNull(TimeText(vm.created_at()))},
           {"started_at", OrNull(TimeText(vm.started_at()))},
           {"boot_retries", vm.boot_retries()},
-          {"network", {{"guest_ip", nullptr}, {"host_ip", nullptr}}},
+          {"boot_args", OrNull(vm.boot_args())},
+          {"restart_policy", RestartWord(vm.restart_policy())},
+          {"restarts", vm.restarts()},
+          {"next_start_at", OrNull(TimeText(vm.next_start_at()))},
+          {"autostart", vm.autostart()},
+          {"rm", vm.remove_when_stopped()},
+          {"expires_at", OrNull(TimeText(vm.expires_at()))},
+          {"network", NetworkJson(vm.address())},
           {"ssh", nullptr},
           {"vsock", vsock},
           {"parent_vm", nullptr},
@@ -63,6 +79,21 @@ Json Strings(const Names& names) {
   Json list = Json::array();
   for (const auto& name : names) list.push_back(name);
   return list;
+}
+
+Json ToJson(const v1::Anomaly& anomaly) {
+  return {{"kind", anomaly.kind()},
+          {"vm_names", Strings(anomaly.vm_names())},
+          {"message", anomaly.message()},
+          {"remedy", OrNull(anomaly.remedy())},
+          {"repairable", anomaly.repairable()}};
+}
+
+Json ToJson(const v1::RepairHostResponse::Repair& repair) {
+  Json json = ToJson(repair.anomaly());
+  json["action"] = OrNull(repair.action());
+  json["error"] = OrNull(repair.error());
+  return json;
 }
 
 Json ToJson(const v1::Image& image) {
@@ -99,7 +130,10 @@ Json ToJson(const v1::Host& host) {
           {"default_kernel", OrNull(host.default_kernel())},
           {"vms", host.vms()},
           {"running_vms", host.running_vms()},
-          {"last_event_sequence", host.last_event_sequence()}};
+          {"last_event_sequence", host.last_event_sequence()},
+          {"memory_limit_mib", PositiveOrNull(host.memory_limit_mib())},
+          {"memory_used_mib", host.memory_used_mib()},
+          {"subnet", OrNull(host.subnet())}};
 }
 
 Json ToJson(const v1::DoctorCheck& check) {
@@ -123,7 +157,24 @@ std::string Dump(const Json& json, int indent = 2) {
 }  // namespace
 
 std::string JsonText(const v1::Vm& vm) { return Dump(ToJson(vm)); }
-std::string JsonText(const v1::ListVmsResponse& response) { return Dump(ListOf(response.vms())); }
+
+std::string JsonText(const v1::ListVmsResponse& response) {
+  Json list = Json::array();
+  for (const v1::Vm& vm : response.vms()) {
+    Json anomalies = Json::array();
+    for (const v1::Anomaly& anomaly : response.anomalies()) {
+      const auto& names = anomaly.vm_names();
+      if (std::find(names.begin(), names.end(), vm.name()) != names.end()) {
+        anomalies.push_back(ToJson(anomaly));
+      }
+    }
+    Json& json = list.emplace_back(ToJson(vm));
+    json["corrupted"] = !anomalies.empty();
+    json["anomalies"] = std::move(anomalies);
+  }
+  return Dump(list);
+}
+
 std::string JsonText(const std::vector<v1::Vm>& vms) { return Dump(ListOf(vms)); }
 std::string JsonText(const v1::Image& image) { return Dump(ToJson(image)); }
 std::string JsonText(const v1::ListImagesResponse& response) {
@@ -135,6 +186,12 @@ std::string JsonText(const v1::ListKernelsResponse& response) {
 }
 std::string JsonText(const v1::Host& host) { return Dump(ToJson(host)); }
 std::string JsonText(const v1::DoctorReport& report) { return Dump(ListOf(report.checks())); }
+std::string JsonText(const v1::CheckHostResponse& response) {
+  return Dump(ListOf(response.anomalies()));
+}
+std::string JsonText(const v1::RepairHostResponse& response) {
+  return Dump(ListOf(response.repairs()));
+}
 
 std::string JsonText(const v1::Event& event) {
   const Json json = {

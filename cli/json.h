@@ -10,7 +10,7 @@
 namespace ember::cli {
 
 std::string JsonText(const v1::Vm& vm);
-// A list of things is an array of them.
+// A list of things is an array of them. A VM of this one also has "corrupted" and "anomalies".
 std::string JsonText(const v1::ListVmsResponse& response);
 std::string JsonText(const std::vector<v1::Vm>& vms);
 std::string JsonText(const v1::Image& image);
@@ -19,6 +19,8 @@ std::string JsonText(const v1::Kernel& kernel);
 std::string JsonText(const v1::ListKernelsResponse& response);
 std::string JsonText(const v1::Host& host);
 std::string JsonText(const v1::DoctorReport& report);
+std::string JsonText(const v1::CheckHostResponse& response);
+std::string JsonText(const v1::RepairHostResponse& response);
 // One line, so that a stream of events is one JSON document per line.
 std::string JsonText(const v1::Event& event);
 // {"client": {…}, "daemon": {…} or null}.

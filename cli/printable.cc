@@ -53,6 +53,16 @@ void AppendEscaped(std::string_view bytes, std::string& out) {
 
 }  // namespace
 
+size_t Utf8Prefix(std::string_view text) {
+  size_t length = 0;
+  while (length < text.size()) {
+    const CodePoint point = Decode(text.substr(length));
+    if (point.length == 0) break;
+    length += point.length;
+  }
+  return length;
+}
+
 std::string Printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());

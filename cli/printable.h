@@ -15,6 +15,10 @@ std::string Printable(std::string_view text);
 // messages.
 std::string PrintableLines(std::string_view text);
 
+// How many bytes of `text`, from its start, are UTF-8: all of them, or those before the first that
+// is not (RFC 3629).
+size_t Utf8Prefix(std::string_view text);
+
 // Columns that printable text takes: its number of code points.
 size_t DisplayWidth(std::string_view printable);
 

@@ -29,6 +29,39 @@ std::string StateWord(v1::VmState state) {
   }
 }
 
+const std::vector<std::string>& StateWords() {
+  static const auto& kWords =
+      *new std::vector<std::string>{"creating", "created", "starting", "running", "paused",
+                                    "stopping", "stopped", "failed",   "deleting"};
+  return kWords;
+}
+
+v1::VmState StateOf(const std::string& word) {
+  for (const auto state : {v1::CREATING, v1::CREATED, v1::STARTING, v1::RUNNING, v1::PAUSED,
+                           v1::STOPPING, v1::STOPPED, v1::FAILED, v1::DELETING}) {
+    if (StateWord(state) == word) return state;
+  }
+  return v1::VM_STATE_UNSPECIFIED;
+}
+
+std::string RestartWord(v1::RestartPolicy policy) {
+  switch (policy) {
+    case v1::ON_FAILURE:
+      return "on-failure";
+    case v1::ALWAYS:
+      return "always";
+    default:
+      return "no";
+  }
+}
+
+v1::RestartPolicy RestartPolicyOf(const std::string& word) {
+  for (const auto policy : {v1::NO, v1::ON_FAILURE, v1::ALWAYS}) {
+    if (RestartWord(policy) == word) return policy;
+  }
+  return v1::RESTART_POLICY_UNSPECIFIED;
+}
+
 std::string AgentWord(v1::AgentState state) {
   switch (state) {
     case v1::WAITING:

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/size.h"
 #include "cli/duration.h"
 #include "cli/table.h"
@@ -18,15 +20,33 @@ std::string LabelsText(const v1::Vm& vm) {
   return text;
 }
 
+std::string BoolText(bool value) { return value ? "yes" : "no"; }
+
+std::string ExpiryText(const v1::Vm& vm) {
+  if (!vm.has_expires_at()) return "";
+  const absl::Time when = absl::FromUnixSeconds(vm.expires_at().seconds());
+  return fmt::format("{} (in {})", TimeText(vm.expires_at()), FormatRemaining(when - absl::Now()));
+}
+
+std::set<std::string> CorruptedVms(const v1::ListVmsResponse& response) {
+  std::set<std::string> names;
+  for (const v1::Anomaly& anomaly : response.anomalies()) {
+    names.insert(anomaly.vm_names().begin(), anomaly.vm_names().end());
+  }
+  return names;
+}
+
 std::string NumberText(uint64_t number) { return number == 0 ? "" : std::to_string(number); }
 
 }  // namespace
 
 std::string VmTableText(const v1::ListVmsResponse& response) {
   Table table({"NAME", "STATUS", "AGENT", "IP", "VSOCK", "CPUS", "MEM", "DISK", "IMAGE"});
+  const std::set<std::string> corrupted = CorruptedVms(response);
   for (const v1::Vm& vm : response.vms()) {
-    table.Add({vm.name(), StateWord(vm.state()), AgentWord(vm.agent()), "",
-               vm.guest_cid() != 0 ? "✓" : "", NumberText(vm.vcpus()),
+    const std::string mark = corrupted.count(vm.name()) != 0 ? " [CORRUPTED]" : "";
+    table.Add({vm.name(), StateWord(vm.state()) + mark, AgentWord(vm.agent()),
+               vm.address().guest_ip(), vm.guest_cid() != 0 ? "✓" : "", NumberText(vm.vcpus()),
                FormatSize(vm.memory_mib() * kMiB), FormatSize(vm.disk_bytes()), vm.image()});
   }
   return table.Text();
@@ -55,7 +75,17 @@ std::string VmText(const v1::Vm& vm) {
                        {"created", TimeText(vm.created_at())},
                        {"started", TimeText(vm.started_at())},
                        {"boot retries", NumberText(vm.boot_retries())},
-                       {"labels", LabelsText(vm)}});
+                       {"boot args", vm.boot_args()},
+                       {"labels", LabelsText(vm)},
+                       {"restart", RestartWord(vm.restart_policy())},
+                       {"restarts", NumberText(vm.restarts())},
+                       {"next start", TimeText(vm.next_start_at())},
+                       {"autostart", BoolText(vm.autostart())},
+                       {"rm", BoolText(vm.remove_when_stopped())},
+                       {"expires", ExpiryText(vm)},
+                       {"guest ip", vm.address().guest_ip()},
+                       {"host ip", vm.address().host_ip()},
+                       {"subnet", vm.address().subnet()}});
 }
 
 void NoteOutcome(const Invocation& invocation, const v1::Vm& vm, AgentWait wait,

@@ -10,7 +10,8 @@
 // How VMs are shown by the commands that show them.
 namespace ember::cli {
 
-// NAME STATUS AGENT IP VSOCK CPUS MEM DISK IMAGE, one row each.
+// NAME STATUS AGENT IP VSOCK CPUS MEM DISK IMAGE, one row each. The status of a VM with an anomaly
+// ends in "[CORRUPTED]".
 std::string VmTableText(const v1::ListVmsResponse& response);
 // One VM as "key: value" lines.
 std::string VmText(const v1::Vm& vm);

@@ -19,6 +19,12 @@ struct Example {
     arguments.Number("--cpus", "N", 1, cpus, "");
     arguments.Choice("--init", {"auto", "agent"}, init, "");
     arguments.Pairs("--label", labels, "");
+    arguments.PairList("--labels", labels, "");
+    arguments.Text("--boot-args", "TEXT", boot_args, "");
+    arguments.Size("--disk", disk, "");
+    arguments.TimeToLive("--ttl", ttl, "");
+    arguments.Choice("--restart", {"no", "always"}, restart, "");
+    arguments.Switch("rm", rm, "");
   }
   std::string ErrorOf(std::vector<std::string> words) {
     words.insert(words.begin(), {"web", "--image", "i"});
@@ -33,6 +39,10 @@ struct Example {
   std::optional<absl::Duration> wait;
   std::optional<uint64_t> cpus;
   std::map<std::string, std::string> labels;
+  std::optional<std::string> boot_args, restart;
+  std::optional<uint64_t> disk;
+  std::optional<absl::Duration> ttl;
+  std::optional<bool> rm;
 };
 
 TEST_CASE("arguments of every kind reach their targets", "[cli][arguments]") {
@@ -50,6 +60,54 @@ TEST_CASE("arguments of every kind reach their targets", "[cli][arguments]") {
   CHECK(e.cpus == 2u);
   CHECK(e.init == "agent");
   CHECK(e.labels == std::map<std::string, std::string>{{"a", "1"}, {"b", ""}});
+}
+
+TEST_CASE("what is not given is told from what is empty", "[cli][arguments]") {
+  Example none;
+  REQUIRE_OK(none.arguments.Parse({"web", "--image", "i"}, std::nullopt));
+  CHECK_FALSE(none.boot_args.has_value());
+  CHECK_FALSE(none.disk.has_value());
+  CHECK_FALSE(none.restart.has_value());
+  CHECK_FALSE(none.rm.has_value());
+  Example all;
+  REQUIRE_OK(all.arguments.Parse({"web", "--image", "i", "--boot-args", "", "--disk", "8G", "--ttl",
+                                  "1d", "--restart", "always"},
+                                 std::nullopt));
+  CHECK(all.boot_args == "");
+  CHECK(all.disk == uint64_t{8} << 30);
+  CHECK(all.ttl == absl::Hours(24));
+  CHECK(all.restart == "always");
+}
+
+TEST_CASE("the last of a switch's spellings counts", "[cli][arguments]") {
+  const auto rm = [](std::vector<std::string> words) {
+    Example e;
+    words.insert(words.begin(), {"web", "--image", "i"});
+    REQUIRE_OK(e.arguments.Parse(words, std::nullopt));
+    return e.rm;
+  };
+  CHECK(rm({"--rm"}) == true);
+  CHECK(rm({"--no-rm"}) == false);
+  CHECK(rm({"--rm", "--no-rm"}) == false);
+  CHECK(rm({"--no-rm", "--rm"}) == true);
+  CHECK_FALSE(Example().ErrorOf({"--rm=maybe"}).empty());
+}
+
+TEST_CASE("labels may come one by one or in a list", "[cli][arguments]") {
+  Example e;
+  REQUIRE_OK(e.arguments.Parse(
+      {"web", "--image", "i", "--label", "a=1,2", "--labels", "b=x=y,c=", "--labels", "d=4"},
+      std::nullopt));
+  CHECK(e.labels ==
+        std::map<std::string, std::string>{{"a", "1,2"}, {"b", "x=y"}, {"c", ""}, {"d", "4"}});
+  CHECK(Example().ErrorOf({"--labels", "a=1,,b=2"}) == "--labels '' is not KEY=VALUE");
+}
+
+TEST_CASE("a word that is none of the choices finds the one that was meant", "[cli][arguments]") {
+  const absl::Status status =
+      Example().arguments.Parse({"web", "--image", "i", "--restart", "alwyas"}, std::nullopt);
+  CHECK(Message(status) == "--restart 'alwyas' is none of no, always");
+  CHECK(HintOf(status) == "did you mean 'always'?");
 }
 
 TEST_CASE("a bad value is named in the error", "[cli][arguments]") {

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <ctime>
+
 #include "base/cancellation.h"
 #include "base/size.h"
 #include "tests/cli/fake_exec.h"
@@ -15,6 +17,16 @@ grpc::Status Fail(grpc::ServerContext* context, grpc::StatusCode code, const std
                   const v1::ErrorDetail& detail) {
   context->AddTrailingMetadata("ember-error-detail-bin", detail.SerializeAsString());
   return {code, message};
+}
+
+// The block that belongs to the VM's CID.
+void Lease(v1::Vm& vm) {
+  v1::AddressLease& lease = *vm.mutable_address();
+  lease.set_subnet("10.100.0.0/16");
+  lease.set_block_index(vm.guest_cid() - 3);
+  lease.set_host_ip("10.100.0." + std::to_string(4 * lease.block_index() + 1));
+  lease.set_guest_ip("10.100.0." + std::to_string(4 * lease.block_index() + 2));
+  lease.set_prefix_length(30);
 }
 
 void Wait() { (void)Cancellation().Pause(absl::Milliseconds(2), "fake host"); }
@@ -102,7 +114,16 @@ grpc::Status FakeHost::GetHost(Context* context, const v1::GetHostRequest*, v1::
   host->set_host_cpus(2);
   host->set_host_memory_mib(4096);
   host->set_default_backend("qemu");
-  OnHost([&] { return host->set_last_event_sequence(events_.size()), 0; });
+  host->set_memory_limit_mib(3276);
+  host->set_subnet("10.100.0.0/16");
+  OnHost([&] {
+    host->set_last_event_sequence(events_.size());
+    for (const auto& [name, vm] : vms_) {
+      const uint64_t memory_mib = vm.state() == v1::RUNNING ? vm.memory_mib() : 0;
+      host->set_memory_used_mib(host->memory_used_mib() + memory_mib);
+    }
+    return 0;
+  });
   return grpc::Status::OK;
 }
 
@@ -142,6 +163,16 @@ grpc::Status FakeHost::CreateVm(Context* context, const v1::CreateVmRequest* req
     made.set_vsock_path("/run/vsock.sock");
     made.mutable_created_at()->set_seconds(1795500000);
     *made.mutable_labels() = request->labels();
+    made.set_kernel(request->kernel());
+    made.set_boot_args(request->boot_args());
+    const bool unspecified = request->restart_policy() == v1::RESTART_POLICY_UNSPECIFIED;
+    made.set_restart_policy(unspecified ? v1::NO : request->restart_policy());
+    made.set_remove_when_stopped(request->remove_when_stopped());
+    made.set_autostart(request->autostart());
+    if (request->has_ttl()) {
+      made.mutable_expires_at()->set_seconds(::time(nullptr) + request->ttl().seconds());
+    }
+    Lease(made);
     AddEvent(made, "created");
     if (!request->no_start()) MarkStarted(made);
     *vm = made;
@@ -174,6 +205,10 @@ grpc::Status FakeHost::StopVm(Context* context, const v1::StopVmRequest* request
     known->second.set_pid(0);
     AddEvent(known->second, "stopped");
     *vm = known->second;
+    if (vm->remove_when_stopped()) {
+      AddEvent(*vm, "deleted");
+      vms_.erase(known);
+    }
     return true;
   });
   return found ? grpc::Status::OK : NoSuchVm(context, request->name());
@@ -206,16 +241,6 @@ grpc::Status FakeHost::GetVm(Context* context, const v1::GetVmRequest* request, 
     return known != vms_.end();
   });
   return found ? grpc::Status::OK : NoSuchVm(context, request->name());
-}
-
-grpc::Status FakeHost::ListVms(Context* context, const v1::ListVmsRequest*,
-                               v1::ListVmsResponse* response) {
-  if (auto failure = TakeFailure(context); !failure.ok()) return failure;
-  OnHost([&] {
-    for (const auto& [name, vm] : vms_) *response->add_vms() = vm;
-    return 0;
-  });
-  return grpc::Status::OK;
 }
 
 grpc::Status FakeHost::WaitVm(Context* context, const v1::WaitVmRequest* request, v1::Vm* vm) {

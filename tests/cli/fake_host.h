@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -35,6 +36,7 @@ class FakeHost final : public v1::HostService::Service {
   // The last request of create, and of exec.
   v1::CreateVmRequest last_create();
   v1::ExecStart last_exec();
+  v1::RestartVmRequest last_restart();
   // GetHost reports this pid instead of our own.
   void ReportPid(int pid);
   // Waits up to 10 s for a slow create to arrive; then for it to be cancelled.
@@ -42,12 +44,24 @@ class FakeHost final : public v1::HostService::Service {
   bool AwaitCancelledCreate();
   void Add(const v1::Vm& vm);
 
+  // An anomaly that every check finds until it is repaired. `error` is why its repair fails.
+  void AddAnomaly(const v1::Anomaly& anomaly, const std::string& error = "");
+  // From now on no check can run.
+  void BreakCheck(const std::string& error);
+
   using Context = grpc::ServerContext;
   grpc::Status GetHost(Context*, const v1::GetHostRequest*, v1::Host*) override;
   grpc::Status Doctor(Context*, const v1::DoctorRequest*, v1::DoctorReport*) override;
+  grpc::Status CheckHost(Context*, const v1::CheckHostRequest*, v1::CheckHostResponse*) override;
+  grpc::Status RepairHost(Context*, const v1::RepairHostRequest*, v1::RepairHostResponse*) override;
   grpc::Status CreateVm(Context*, const v1::CreateVmRequest*, v1::Vm*) override;
   grpc::Status StartVm(Context*, const v1::StartVmRequest*, v1::Vm*) override;
   grpc::Status StopVm(Context*, const v1::StopVmRequest*, v1::Vm*) override;
+  grpc::Status RestartVm(Context*, const v1::RestartVmRequest*, v1::Vm*) override;
+  grpc::Status PauseVm(Context*, const v1::PauseVmRequest*, v1::Vm*) override;
+  grpc::Status ResumeVm(Context*, const v1::ResumeVmRequest*, v1::Vm*) override;
+  grpc::Status RenameVm(Context*, const v1::RenameVmRequest*, v1::Vm*) override;
+  grpc::Status UpdateVm(Context*, const v1::UpdateVmRequest*, v1::Vm*) override;
   grpc::Status DeleteVm(Context*, const v1::DeleteVmRequest*, v1::DeleteVmResponse*) override;
   grpc::Status GetVm(Context*, const v1::GetVmRequest*, v1::Vm*) override;
   grpc::Status ListVms(Context*, const v1::ListVmsRequest*, v1::ListVmsResponse*) override;
@@ -88,7 +102,18 @@ class FakeHost final : public v1::HostService::Service {
     host_.Post([&answer, &work] { answer.set_value(work()); });
     return result.get();
   }
+  // What a check would find, with how its repair ends.
+  struct Finding {
+    v1::Anomaly anomaly;
+    std::string error;
+  };
+
   grpc::Status TakeFailure(Context* context);
+  // Runs `change` on the VM of that name, on the sequence; answers with the VM, or with the
+  // refusal.
+  grpc::Status ChangeVm(Context* context, const std::string& name, v1::Vm* answer,
+                        const std::function<std::optional<Failure>(v1::Vm&)>& change);
+  static Failure WrongState(const v1::Vm& vm, const std::string& verb, const std::string& hint);
   grpc::Status NoSuchVm(Context* context, const std::string& name);
   v1::Event& AddEvent(const v1::Vm& vm, const std::string& kind);
   v1::Vm MarkStarted(v1::Vm& vm);
@@ -104,6 +129,9 @@ class FakeHost final : public v1::HostService::Service {
   std::optional<int> reported_pid_;
   v1::CreateVmRequest last_create_;
   v1::ExecStart last_exec_;
+  v1::RestartVmRequest last_restart_;
+  std::vector<Finding> findings_;
+  std::string check_error_;
   std::promise<void> slow_create_;
   std::promise<void> cancelled_create_;
   Sequence host_{"fake-host"};  // all of the above but the promises

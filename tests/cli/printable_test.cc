@@ -32,5 +32,13 @@ TEST_CASE("width counts characters, not bytes", "[cli][printable]") {
   CHECK(DisplayWidth("✓ ü") == 3);
 }
 
+TEST_CASE("the part of a text that is UTF-8 ends where it breaks", "[cli][printable]") {
+  CHECK(Utf8Prefix("") == 0);
+  CHECK(Utf8Prefix("aé✓") == 6);
+  CHECK(Utf8Prefix("é\xff z") == 2);
+  CHECK(Utf8Prefix("ab\xc3") == 2);
+  CHECK(Utf8Prefix("a\xed\xa0\x80") == 1);
+}
+
 }  // namespace
 }  // namespace ember::cli

@@ -13,6 +13,11 @@ TEST_CASE("a typing error finds the word that was meant", "[cli][suggestion]") {
   CHECK(NearestWord("v", words) == "vm");
 }
 
+TEST_CASE("two letters that changed places are one mistake", "[cli][suggestion]") {
+  CHECK(NearestWord("nmae", {"name", "image"}) == "name");
+  CHECK(NearestWord("mv", {"vm"}) == "vm");
+}
+
 TEST_CASE("a word that is like none suggests none", "[cli][suggestion]") {
   CHECK(NearestWord("frobnicate", {"create", "list"}) == std::nullopt);
 }
