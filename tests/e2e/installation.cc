@@ -4,13 +4,16 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <set>
 #include <utility>
 
 #include "backends/hypervisor/process_tags.h"
 #include "base/cancellation.h"
 #include "base/file.h"
 #include "base/socket.h"
+#include "state/database.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
 
@@ -50,10 +53,12 @@ std::optional<std::filesystem::path> PreparedState() {
   return std::filesystem::path(prepared);
 }
 
-Installation::Installation() {
+Installation::Installation(Shape shape)
+    : shape_(std::move(shape)),
+      state_dir_(shape_.state_dir.empty() ? dir_.path() : shape_.state_dir) {
   const auto prepared = PreparedState();
-  if (!prepared.has_value()) return;
-  for (const char* part : {"kernels", "images"}) LinkTree(*prepared / part, dir_ / part);
+  if (!prepared.has_value() || !shape_.state_dir.empty()) return;
+  for (const char* part : {"kernels", "images"}) LinkTree(*prepared / part, state_dir_ / part);
 }
 
 Installation::~Installation() {
@@ -76,10 +81,11 @@ Installation::~Installation() {
 }
 
 void Installation::StartDaemon(std::vector<std::string> environment) {
-  UniqueFd log(
-      open((dir_ / "emberhostd.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  UniqueFd log(open(LogPath().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   SpawnOptions options;
-  options.argv = {kPrograms / "emberhostd", "--state-dir", dir_.path(), "--log-level", "debug"};
+  options.argv = {shape_.daemon.empty() ? kPrograms / "emberhostd" : shape_.daemon, "--state-dir",
+                  state_dir_, "--log-level", shape_.log_level};
+  options.argv.insert(options.argv.end(), shape_.daemon_words.begin(), shape_.daemon_words.end());
   options.env = OwnEnvironment();
   for (const std::string& entry : environment) {
     const std::string key = entry.substr(0, entry.find('=') + 1);
@@ -90,7 +96,7 @@ void Installation::StartDaemon(std::vector<std::string> environment) {
   options.session = SessionMode::kOwn;
   daemon_ = ValueOf(Spawn(options));
   const Cancellation limit = Cancellation::After(absl::Seconds(60));
-  while (!ConnectUnix(dir_ / "emberhostd.sock").ok()) {
+  while (!IsServing()) {
     INFO(DaemonLog());
     REQUIRE_FALSE(daemon_->Ended());
     REQUIRE_OK(limit.Pause(absl::Milliseconds(5), "the daemon's start"));
@@ -98,9 +104,21 @@ void Installation::StartDaemon(std::vector<std::string> environment) {
   installation_id_ = Json({"host", "info"})["installation_id"];
 }
 
+bool Installation::IsServing() const {
+  const auto connection = ConnectUnix(state_dir_ / "emberhostd.sock");
+  if (!connection.ok()) return false;
+  // A child that a killed daemon had just forked still has its socket for a moment.
+  const auto peer = PeerOf(connection->get());
+  return peer.ok() && peer->pid == daemon_->identity().pid;
+}
+
 void Installation::KillDaemon() {
   REQUIRE_OK(daemon_->Signal(SIGKILL));
   REQUIRE_OK(daemon_->Wait(Cancellation::After(absl::Seconds(10))));
+}
+
+ExitStatus Installation::AwaitDaemonEnd() {
+  return ValueOf(daemon_->Wait(Cancellation::After(absl::Seconds(30))));
 }
 
 ExitStatus Installation::StopDaemon() {
@@ -108,13 +126,11 @@ ExitStatus Installation::StopDaemon() {
   return ValueOf(daemon_->Wait(Cancellation::After(absl::Seconds(10))));
 }
 
-std::string Installation::DaemonLog() const {
-  return ReadFile(dir_ / "emberhostd.log").value_or("");
-}
+std::string Installation::DaemonLog() const { return ReadFile(LogPath()).value_or(""); }
 
 ToolOptions Installation::EmberTool(std::vector<std::string> words) const {
   ToolOptions options;
-  options.argv = {kPrograms / "ember", "--state-dir", dir_.path()};
+  options.argv = {kPrograms / "ember", "--state-dir", state_dir_};
   options.argv.insert(options.argv.end(), words.begin(), words.end());
   return options;
 }
@@ -141,6 +157,20 @@ nlohmann::json Installation::Json(std::vector<std::string> words) const {
   return nlohmann::json::parse(EmberOk(std::move(words)));
 }
 
+nlohmann::json Installation::VmsAtRest() const {
+  const std::set<std::string> restful = {"created", "running", "paused", "stopped", "failed"};
+  const Cancellation limit = Cancellation::After(absl::Seconds(60));
+  while (true) {
+    nlohmann::json vms = Json({"vm", "list"});
+    const bool rest = std::all_of(vms.begin(), vms.end(), [&restful](const nlohmann::json& vm) {
+      return restful.contains(vm["status"]);
+    });
+    if (rest) return vms;
+    INFO(vms.dump());
+    REQUIRE_OK(limit.Pause(absl::Milliseconds(10), "the VMs to come to rest"));
+  }
+}
+
 void Installation::CreateVm(const std::string& name, std::vector<std::string> more) {
   std::vector<std::string> words = {"vm",      "create",   name,   "--image",
                                     "busybox", "--memory", "128M", "--quiet"};
@@ -152,6 +182,11 @@ std::string Installation::Exec(const std::string& vm, std::vector<std::string> w
                                std::string input) const {
   words.insert(words.begin(), {"exec", vm, "--"});
   return EmberOk(std::move(words), std::move(input));
+}
+
+int64_t Installation::CountRows(const std::string& table) const {
+  auto database = ValueOf(state::Database::Open(state_dir_ / "state.db"));
+  return ValueOf(database->QueryInt64("SELECT count(*) FROM " + table));
 }
 
 std::vector<ProcessIdentity> Installation::Tagged() const {

@@ -21,18 +21,28 @@ std::optional<std::filesystem::path> PreparedState();
 // did.
 class Installation {
  public:
-  Installation();
+  struct Shape {
+    std::filesystem::path daemon;           // empty: the built emberhostd
+    std::vector<std::string> daemon_words;  // behind the usual ones
+    std::string log_level = "debug";
+    std::filesystem::path state_dir;  // is there and empty; else a temporary one. Gets no images.
+  };
+
+  Installation() : Installation(Shape{}) {}
+  explicit Installation(Shape shape);
   Installation(const Installation&) = delete;
   Installation& operator=(const Installation&) = delete;
   ~Installation();
 
-  const std::filesystem::path& state_dir() const { return dir_.path(); }
-  std::filesystem::path VmDir(const std::string& vm) const { return dir_.path() / "vms" / vm; }
+  const std::filesystem::path& state_dir() const { return state_dir_; }
+  std::filesystem::path VmDir(const std::string& vm) const { return state_dir_ / "vms" / vm; }
 
   // Starts emberhostd and waits until it serves. `environment` is laid over the test's own.
   void StartDaemon(std::vector<std::string> environment = {});
   // SIGKILL.
   void KillDaemon();
+  // Waits for a daemon that ends by itself.
+  ExitStatus AwaitDaemonEnd();
   // SIGTERM; the exit status, which must come within 10 s.
   ExitStatus StopDaemon();
   const Process& daemon() const { return *daemon_; }
@@ -46,17 +56,30 @@ class Installation {
   std::string EmberOk(std::vector<std::string> words, std::string input = "") const;
   nlohmann::json Json(std::vector<std::string> words) const;
 
+  // `vm list` once no VM is in the middle of something: what recovery began goes on while it
+  // serves.
+  nlohmann::json VmsAtRest() const;
+
   // Boots a small VM of the prepared image and waits for its agent.
   void CreateVm(const std::string& name, std::vector<std::string> more = {});
   // `ember exec VM -- WORDS` that must end with code 0; its standard output.
   std::string Exec(const std::string& vm, std::vector<std::string> words,
                    std::string input = "") const;
 
+  // The installation's state.db, while no daemon runs.
+  int64_t CountRows(const std::string& table) const;
+
   // Live processes with this installation's tags: machines and what belongs to them.
   std::vector<ProcessIdentity> Tagged() const;
 
  private:
+  bool IsServing() const;
+  // On a disk of its own: the state directory's may be full.
+  std::filesystem::path LogPath() const { return dir_ / "emberhostd.log"; }
+
+  const Shape shape_;
   TempDir dir_;
+  const std::filesystem::path state_dir_;
   std::optional<Process> daemon_;
   std::string installation_id_;  // known once a daemon has run
 };

@@ -104,7 +104,7 @@ TEST_CASE("a create under way is undone or finished after kill -9 of the daemon,
     REQUIRE_OK(process.Wait(Cancellation::After(absl::Seconds(20))));
 
     ember.StartDaemon();
-    const nlohmann::json vms = ember.Json({"vm", "list"});
+    const nlohmann::json vms = ember.VmsAtRest();
     const bool runs = !vms.empty() && vms[0]["status"] == "running";
     if (!runs) {
       CHECK(ember.Tagged().empty());

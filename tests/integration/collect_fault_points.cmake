@@ -1,0 +1,17 @@
+# cmake -D ROOT=… -D OUTPUT=… -P collect_fault_points.cmake: writes a line POINT("name") for each point that the sources
+# name (base/fault_point.h).
+set(found)
+foreach(folder state backends daemon)
+  file(GLOB_RECURSE sources "${ROOT}/${folder}/*.cc")
+  foreach(source ${sources})
+    file(STRINGS "${source}" lines REGEX "(CrashPoint|FaultPoint)\\(\"")
+    foreach(line ${lines})
+      string(REGEX REPLACE ".*(CrashPoint|FaultPoint)\\(\"([^\"]*)\".*" "\\2" name "${line}")
+      list(APPEND found "POINT(\"${name}\")")
+    endforeach()
+  endforeach()
+endforeach()
+list(REMOVE_DUPLICATES found)
+list(SORT found)
+list(JOIN found "\n" text)
+file(CONFIGURE OUTPUT "${OUTPUT}" CONTENT "${text}\n" @ONLY)
