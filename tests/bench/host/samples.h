@@ -13,6 +13,9 @@ namespace ember::bench {
 class Samples {
  public:
   void Add(absl::Duration time) { times_.push_back(time); }
+  void Add(const Samples& others) {
+    times_.insert(times_.end(), others.times_.begin(), others.times_.end());
+  }
   // `share` from 0 (least) to 1 (most): 0.5 is the median.
   absl::Duration Quantile(double share) const;
   absl::Duration Median() const { return Quantile(0.5); }
