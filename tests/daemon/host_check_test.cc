@@ -150,5 +150,19 @@ TEST_CASE("a VM that is being worked on is not called corrupted", "[daemon][chec
   REQUIRE_OK(HostContext::Answer(stop));
 }
 
+TEST_CASE("what is wrong when a daemon starts is logged at once", "[daemon][check]") {
+  HostContext context;
+  REQUIRE_OK(context.CreateIdle("web"));
+  context.End();
+  std::filesystem::remove_all(context.VmDir("web"));
+  const int before = context.warnings;
+  context.Begin();
+  const Cancellation limit = HostContext::Soon();
+  while (context.warnings == before) {
+    REQUIRE_OK(limit.Pause(absl::Milliseconds(1), "the log"));
+  }
+  CHECK(context.Anomalies() == "directory-missing:web");
+}
+
 }  // namespace
 }  // namespace ember::daemon
