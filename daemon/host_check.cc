@@ -84,6 +84,17 @@ void HostCheck::Run(Depth depth, Reply<std::vector<Anomaly>> reply) {
       });
 }
 
+bool HostCheck::ProcessIsGone(const state::VmRecord& vm) {
+  if (!HasMachine(vm.state) || !vm.machine.has_value()) return false;
+  const auto now = IdentifyProcess(vm.machine->process.pid);
+  return !now.ok() || *now != vm.machine->process;
+}
+
+bool HostCheck::SocketIsMissing(const Vm& vm) {
+  if (!HasMachine(vm.record.state) || vm.machine == nullptr) return false;
+  return vm.bridge == nullptr || !Exists(vm.paths.vsock_socket);
+}
+
 std::shared_ptr<HostCheck::Snapshot> HostCheck::Take() {
   auto snapshot = std::make_shared<Snapshot>();
   const VmLedger::Context& context = ledger_.context();
@@ -148,12 +159,10 @@ absl::StatusOr<std::vector<Anomaly>> HostCheck::LookAtHost(const Snapshot& snaps
 void HostCheck::Snapshot::LookAtMachine(const Entry& vm, std::vector<Anomaly>& into) const {
   const std::string& name = vm.record.name;
   if (!vm.record.machine.has_value()) return;  // the rows' own check says so
-  const ProcessIdentity& process = vm.record.machine->process;
-  const auto now = IdentifyProcess(process.pid);
-  if (!now.ok() || *now != process) {
+  if (ProcessIsGone(vm.record)) {
     return Add(vm, kProcessGone,
                fmt::format("vm '{}' is {}, but its process {} is gone", name,
-                           state::VmStateName(vm.record.state), process.pid),
+                           state::VmStateName(vm.record.state), vm.record.machine->process.pid),
                "ember host repair", true, into);
   }
   if (!vm.adopted) {

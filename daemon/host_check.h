@@ -32,6 +32,11 @@ class HostCheck {
   // An error means that the check could not run, never that all is well.
   void Run(Depth depth, Reply<std::vector<Anomaly>> reply);
 
+  // The same looks at one VM as it is now, for a repair that must not act on old news. Both are
+  // false for a VM that runs no machine. A look at /proc or at one file: they do not block.
+  static bool ProcessIsGone(const state::VmRecord& vm);
+  static bool SocketIsMissing(const Vm& vm);
+
  private:
   // A copy of what is on record and in hand, for the worker.
   struct Snapshot;

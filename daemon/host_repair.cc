@@ -23,6 +23,11 @@ std::string ActionFor(const Anomaly& anomaly) {
   return "lease a number again";
 }
 
+absl::Status ChangedMeanwhile(const Vm& vm) {
+  return WithHint(Aborted("vm '{}' has changed since it was checked", vm.record.name),
+                  "check again: ember host check");
+}
+
 }  // namespace
 
 struct HostRepair::Job {
@@ -73,12 +78,17 @@ void HostRepair::RepairOnHost(const JobPtr& job) {
   job->reply(std::move(job->repairs));
 }
 
+// The VM may have changed since the check: another machine may run, or the end of this one be
+// settled.
 absl::Status HostRepair::RepairVm(Vm& vm, const Anomaly& anomaly) {
   if (anomaly.kind == kProcessGone) {
+    if (!HostCheck::ProcessIsGone(vm.record)) return ChangedMeanwhile(vm);
     recovery_.SettleLost(vm);
     return absl::OkStatus();
   }
-  if (anomaly.kind == kSocketMissing) return supervisor_.OpenBridge(vm);
+  if (anomaly.kind == kSocketMissing) {
+    return HostCheck::SocketIsMissing(vm) ? supervisor_.OpenBridge(vm) : ChangedMeanwhile(vm);
+  }
   if (vm.record.machine.has_value()) {
     return WithHint(FailedPrecondition("vm '{}' runs without it", vm.record.name),
                     fmt::format("stop it first: ember vm stop {}", vm.record.name));

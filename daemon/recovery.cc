@@ -20,6 +20,11 @@ constexpr absl::Duration kPerVm = absl::Seconds(10);
 constexpr absl::Duration kAdoptAgain = absl::Seconds(1);
 constexpr int kQuotedConsoleLines = 5;
 
+// Of the machine on record; empty where there is none.
+std::string MachineIdOf(const Vm& vm) {
+  return vm.record.machine.has_value() ? vm.record.machine->machine_id : "";
+}
+
 }  // namespace
 
 struct Recovery::Pass {
@@ -149,18 +154,21 @@ void Recovery::EndLeftMachine(Vm& vm, std::optional<state::VmEvent> event, std::
   if (!vm.record.machine.has_value()) return MachineGone(vm, event, std::move(why));
   auto backend = ledger_.FindBackend(vm.record.machine->backend);
   if (!backend.ok()) return MachineLeft(vm, event, backend.status());
-  vm.runner->Reap(
-      **backend, ledger_.HandleOf(vm), Cancellation::After(kPerVm),
-      ledger_.Back<Done>(vm, [this, event, why = std::move(why), pass](Vm& current, auto reaped) {
-        if (!reaped.ok()) return MachineLeft(current, event, reaped.status());
-        MachineGone(current, event, why);
-      }));
+  vm.runner->Reap(**backend, ledger_.HandleOf(vm), Cancellation::After(kPerVm),
+                  ledger_.Back<Done>(vm, [this, machine_id = MachineIdOf(vm), event,
+                                          why = std::move(why), pass](Vm& current, auto reaped) {
+                    // Somebody else has settled it; another machine may run by now.
+                    if (MachineIdOf(current) != machine_id) return;
+                    if (!reaped.ok()) return MachineLeft(current, event, reaped.status());
+                    MachineGone(current, event, why);
+                  }));
 }
 
 void Recovery::MachineGone(Vm& vm, std::optional<state::VmEvent> event, std::string why) {
-  ledger_.Settle("a machine that is gone", [this, id = vm.record.id, event, why = std::move(why)] {
+  ledger_.Settle("a machine that is gone", [this, id = vm.record.id, machine_id = MachineIdOf(vm),
+                                            event, why = std::move(why)] {
     Vm* current = vms_.FindById(id);
-    if (current == nullptr) return absl::OkStatus();
+    if (current == nullptr || MachineIdOf(*current) != machine_id) return absl::OkStatus();
     return event.has_value() ? ledger_.CommitMachineGone(*current, *event, why)
                              : ledger_.ForgetMachine(*current);
   });

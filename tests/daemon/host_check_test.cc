@@ -1,5 +1,7 @@
 #include <signal.h>
 
+#include <array>
+
 #include "base/file.h"
 #include "tests/daemon/host_context.h"
 #include "tests/support/catch.h"
@@ -89,6 +91,23 @@ TEST_CASE("a VM whose process is gone unheard is settled as failed", "[daemon][c
   CHECK(context.Actions(HostRepair::Mode::kRepair) ==
         "process-gone: settle that the VM has ended;");
   CHECK(Contains(context.MustSee("web", "failed").message, "no process has pid"));
+  CHECK(context.Anomalies().empty());
+}
+
+TEST_CASE("repairs that come at the same time settle an end once", "[daemon][check]") {
+  CheckContext context;
+  context.world.Plan({.has_process = false});
+  context.Make("web", true);
+  const int warnings = context.warnings;
+  std::array<Awaited<std::vector<Repair>>, 4> repairs;
+  for (auto& repair : repairs) {
+    context.host().Repair(HostRepair::Mode::kRepair, repair.reply());
+  }
+  for (auto& repair : repairs) REQUIRE_OK(HostContext::Answer(std::move(repair)));
+  const uint64_t failed = context.MustSee("web", "failed").sequence;
+  context.Settle();
+  CHECK(context.LastEvent() == failed);
+  CHECK(context.warnings == warnings);  // nothing that would be tried again, on another machine
   CHECK(context.Anomalies().empty());
 }
 
