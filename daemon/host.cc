@@ -183,24 +183,6 @@ void Host::Recover(Reply<Done> reply) {
   });
 }
 
-// What recovery could not put right is told at once, not when somebody asks.
-void Host::LogAnomalies() {
-  sequence_.AssertCurrent();
-  const Log& log = ledger_.context().log;
-  check_.Run(HostCheck::Depth::kAll, Reply<std::vector<Anomaly>>([log](auto anomalies) {
-               if (absl::IsCancelled(anomalies.status())) return;  // the daemon ends already
-               if (!anomalies.ok()) {
-                 return log.Error("the check of the host could not run",
-                                  {{"cause", std::string(Message(anomalies.status()))}});
-               }
-               for (const Anomaly& anomaly : *anomalies) {
-                 log.Error("anomaly", {{"kind", anomaly.kind},
-                                       {"message", anomaly.message},
-                                       {"remedy", anomaly.remedy}});
-               }
-             }));
-}
-
 void Host::CreateVm(CreateVmSpec spec, Cancellation cancellation, Reply<VmView> reply) {
   Decide(std::move(reply),
          [this, spec = std::move(spec), cancellation](Reply<VmView> reply) mutable {

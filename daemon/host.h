@@ -141,6 +141,7 @@ class Host {
   const std::filesystem::path& state_dir() const { return state_dir_; }
 
  private:
+  // Runs the whole check in the background and logs what it finds.
   void LogAnomalies();
   // Posts `verb` unless the host drains; then the reply is Unavailable.
   template <typename T, typename Verb>

@@ -1,5 +1,8 @@
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "base/status.h"
 #include "daemon/host.h"
 
 // What Host tells without changing anything.
@@ -71,6 +74,24 @@ void Host::Check(HostCheck::Depth depth, Reply<std::vector<Anomaly>> reply) {
     sequence_.AssertCurrent();
     check_.Run(depth, std::move(reply));
   });
+}
+
+// What recovery could not put right is told at once, not when somebody asks.
+void Host::LogAnomalies() {
+  sequence_.AssertCurrent();
+  const Log& log = ledger_.context().log;
+  check_.Run(HostCheck::Depth::kAll, Reply<std::vector<Anomaly>>([log](auto anomalies) {
+               if (absl::IsCancelled(anomalies.status())) return;  // the daemon ends already
+               if (!anomalies.ok()) {
+                 return log.Error("the check of the host could not run",
+                                  {{"cause", std::string(Message(anomalies.status()))}});
+               }
+               for (const Anomaly& anomaly : *anomalies) {
+                 log.Error("anomaly", {{"kind", anomaly.kind},
+                                       {"message", anomaly.message},
+                                       {"remedy", anomaly.remedy}});
+               }
+             }));
 }
 
 }  // namespace ember::daemon
