@@ -23,7 +23,9 @@
 // ThreadSanitizer's clone takes the child for a fork and gives up, since it shares our memory. This
 // is the C library's own name for the same function.
 extern "C" int __clone(int (*entry)(void*), void* stack, int flags, void* argument, ...) noexcept;
-#define clone __clone
+constexpr auto* kClone = &__clone;
+#else
+constexpr auto* kClone = &clone;
 #endif
 
 namespace ember::agent {
@@ -250,7 +252,7 @@ absl::StatusOr<SpawnedProcess> Spawner::Spawn(const ProcessSpec& spec) {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
   const pid_t pid =
-      clone(&RunChild, stack_.get() + kStackSize, CLONE_VM | CLONE_VFORK | SIGCHLD, &plan);
+      kClone(&RunChild, stack_.get() + kStackSize, CLONE_VM | CLONE_VFORK | SIGCHLD, &plan);
   const int clone_error = errno;
   sigprocmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) {
