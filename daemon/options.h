@@ -11,7 +11,7 @@
 namespace ember::daemon {
 
 // What emberhostd was told to do: built-in defaults, then the configuration file, then the command
-// line. docs/architecture.md lists the file's keys.
+// line. docs/configuration.md lists the file's keys.
 struct Options {
   std::filesystem::path
       state_dir;  // default: /var/lib/ember, or $XDG_STATE_HOME/ember for a non-root user
