@@ -22,6 +22,7 @@ BytePump::BytePump(EventLoop& loop, Sides sides, Ended ended)
       right_(std::move(sides.right)),
       ended_(std::move(ended)) {
   forward_.buffer = std::move(sides.left_to_right);
+  backward_.buffer = std::move(sides.right_to_left);
 }
 
 BytePump::Handle BytePump::Start(EventLoop& loop, Sides sides, Ended ended) {

@@ -22,9 +22,10 @@ namespace ember {
 class BytePump {
  public:
   struct Sides {
-    UniqueFd left;              // non-blocking
-    UniqueFd right;             // non-blocking
-    std::string left_to_right;  // bytes already read from left
+    UniqueFd left;                   // non-blocking
+    UniqueFd right;                  // non-blocking
+    std::string left_to_right = {};  // bytes already read from left
+    std::string right_to_left = {};  // bytes already read from right
   };
   // Called once on the loop's thread when the pump has ended and both descriptors are closed.
   using Ended = std::function<void()>;

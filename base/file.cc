@@ -31,12 +31,6 @@ absl::Status WriteAll(int fd, std::string_view bytes) {
   return absl::OkStatus();
 }
 
-absl::Status SyncDirectory(const std::filesystem::path& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid() || fsync(fd.get()) != 0) return ErrnoStatus(errno, path.native());
-  return absl::OkStatus();
-}
-
 absl::Status WriteAndRename(int fd, const std::string& temporary, const std::filesystem::path& path,
                             std::string_view content, mode_t mode) {
   RETURN_IF_ERROR(WriteAll(fd, content));
@@ -53,6 +47,12 @@ int MakeDirectory(const std::filesystem::path& path, mode_t mode) {
 }
 
 }  // namespace
+
+absl::Status SyncDirectory(const std::filesystem::path& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid() || fsync(fd.get()) != 0) return ErrnoStatus(errno, path.native());
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));

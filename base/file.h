@@ -21,12 +21,18 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path);
 absl::Status WriteFileAtomically(const std::filesystem::path& path, std::string_view content,
                                  mode_t mode);
 
+// Makes names durable that were added to a directory or taken from it.
+absl::Status SyncDirectory(const std::filesystem::path& path);
+
 // Makes `path` and its missing parents; those it makes have `mode`.
 absl::Status MakeDirectories(const std::filesystem::path& path, mode_t mode);
 
 // Removes `path` and all below it, without following symbolic links. An absent path is OK, and so
 // is an entry that somebody else removes meanwhile.
 absl::Status RemoveTree(const std::filesystem::path& path);
+
+// Puts on disk which names there are in the directory `path`.
+absl::Status SyncDirectory(const std::filesystem::path& path);
 
 // Gives the directory `from` the name `to` on the same filesystem, durably. Done already (`to` is
 // there and `from` is not) is OK; with both there AlreadyExists, and nothing is changed.

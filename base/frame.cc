@@ -1,6 +1,7 @@
 #include "base/frame.h"
 
 #include <cstdint>
+#include <utility>
 
 #include "base/check.h"
 #include "base/status.h"
@@ -40,6 +41,13 @@ absl::StatusOr<std::optional<std::string_view>> FrameReader::Next() {
   const std::string_view payload(buffer_.data() + start_ + kHeader, length);
   start_ += kHeader + length;
   return payload;
+}
+
+std::string FrameReader::TakeRest() {
+  std::string rest = std::move(buffer_);
+  rest.erase(0, std::exchange(start_, 0));
+  buffer_.clear();
+  return rest;
 }
 
 }  // namespace ember

@@ -32,6 +32,9 @@ class FrameReader {
   // Bytes held that no frame was made of yet.
   size_t buffered() const { return buffer_.size() - start_; }
 
+  // Those bytes; they are the caller's from now on.
+  std::string TakeRest();
+
  private:
   std::string buffer_;
   size_t start_ = 0;

@@ -21,6 +21,7 @@ absl::StatusCode CodeOfErrno(int error) {
     case ENOENT:
     case ENODEV:
     case ESRCH:
+    case ENOTDIR:
       return absl::StatusCode::kNotFound;
     case EEXIST:
       return absl::StatusCode::kAlreadyExists;

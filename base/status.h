@@ -73,9 +73,10 @@ absl::Status Internal(fmt::format_string<Args...> format, Args&&... args) {
 }
 
 // The status of a failed system call: "<what>: <strerror>", with the code that tells the caller
-// what to do next (ENOENT is NotFound, EEXIST AlreadyExists, EACCES and EPERM PermissionDenied,
-// ENOSPC, EDQUOT, EMFILE, ENFILE and ENOMEM ResourceExhausted, ECONNREFUSED, ECONNRESET and EPIPE
-// Unavailable, ETIMEDOUT DeadlineExceeded; else Internal). `error` is an errno value.
+// what to do next (ENOENT and ENOTDIR are NotFound, EEXIST AlreadyExists, EACCES and EPERM
+// PermissionDenied, ENOSPC, EDQUOT, EMFILE, ENFILE and ENOMEM ResourceExhausted, ECONNREFUSED,
+// ECONNRESET and EPIPE Unavailable, ETIMEDOUT DeadlineExceeded; else Internal). `error` is an errno
+// value.
 absl::Status ErrnoStatus(int error, std::string_view what);
 
 // The message of a status as the standard's string_view (Abseil's is another type on some systems).

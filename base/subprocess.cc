@@ -164,11 +164,12 @@ class ToolStreams {
     if (options_.input.empty()) in_.Reset();
     while (out_.valid() || err_.valid()) {
       RETURN_IF_ERROR(cancellation.Check(options_.argv[0]));
+      if (options_.watch) RETURN_IF_ERROR(options_.watch());
       pollfd fds[3] = {{out_.get(), POLLIN, 0}, {err_.get(), POLLIN, 0}, {in_.get(), POLLOUT, 0}};
       // Short turns: a stop token has no descriptor of its own here.
       if (poll(fds, 3, 50) <= 0) continue;
-      if (fds[0].revents != 0) Drain(out_, result.out, nullptr);
-      if (fds[1].revents != 0) Drain(err_, result.err, &options_.on_stderr);
+      if (fds[0].revents != 0) Drain(out_, result.out, options_.on_stdout);
+      if (fds[1].revents != 0) Drain(err_, result.err, options_.on_stderr);
       if (fds[2].revents != 0) Feed();
     }
     return absl::OkStatus();
@@ -176,7 +177,7 @@ class ToolStreams {
 
  private:
   static void Drain(UniqueFd& fd, std::string& into,
-                    const std::function<void(std::string_view)>* tee) {
+                    const std::function<void(std::string_view)>& tee) {
     std::array<char, 16384> buffer;
     const ssize_t got = read(fd.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) return;
@@ -186,7 +187,7 @@ class ToolStreams {
     }
     const std::string_view bytes(buffer.data(), static_cast<size_t>(got));
     AppendBounded(into, bytes);
-    if (tee != nullptr && *tee) (*tee)(bytes);
+    if (tee) tee(bytes);
   }
 
   void Feed() {

@@ -108,8 +108,12 @@ struct ToolOptions {
   std::optional<std::vector<std::string>> env;
   std::filesystem::path cwd;
   std::string input;  // for its standard input
-  // Called with each piece of its standard error as it comes, on the calling thread; for progress.
+  // Called with each piece of its outputs as it comes, on the calling thread; for progress.
+  std::function<void(std::string_view)> on_stdout;
   std::function<void(std::string_view)> on_stderr;
+  // Called many times a second while it runs, on the calling thread; an error ends the tool as
+  // `cancellation` does, and is the answer.
+  std::function<absl::Status()> watch;
 };
 
 // Runs a tool in a process group of its own and waits for it; when `cancellation` ends it first,

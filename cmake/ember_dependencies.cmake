@@ -48,6 +48,11 @@ find_library(YAML_CPP_ARCHIVE NAMES libyaml-cpp.a REQUIRED)
 add_library(ember_yaml INTERFACE)
 target_link_libraries(ember_yaml INTERFACE "${YAML_CPP_ARCHIVE}")
 
+# As an archive: `emberd` is static.
+find_library(ZLIB_ARCHIVE NAMES libz.a REQUIRED)
+add_library(ember_zlib INTERFACE)
+target_link_libraries(ember_zlib INTERFACE "${ZLIB_ARCHIVE}")
+
 if(EMBER_RPC)
   find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
   pkg_check_modules(GRPC REQUIRED grpc++_unsecure protobuf)

@@ -24,10 +24,14 @@ if(EMBER_SANITIZE)
   target_compile_definitions(ember_flags INTERFACE EMBER_SANITIZED ${sanitizers})
 endif()
 
+# Precompiled headers and ccache do not go together: presets with the one leave EMBER_CCACHE empty. The base directory lets
+# another clone, such as the one that CI makes, find what this one compiled.
 find_program(EMBER_CCACHE ccache)
 if(EMBER_CCACHE)
-  set(CMAKE_C_COMPILER_LAUNCHER "${EMBER_CCACHE}")
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${EMBER_CCACHE}")
+  foreach(language C CXX)
+    set(CMAKE_${language}_COMPILER_LAUNCHER
+        env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${EMBER_CCACHE}")
+  endforeach()
 endif()
 find_program(EMBER_MOLD mold)
 if(EMBER_MOLD AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")

@@ -20,12 +20,13 @@ using testing::ValueOf;
 // A pump between two sockets whose far ends the test holds. Its calls block, for ten seconds at
 // most.
 struct PumpContext {
-  explicit PumpContext(std::string first_bytes = "") {
+  explicit PumpContext(std::string first_bytes = "", std::string first_back = "") {
     auto [a, pump_left] = ValueOf(SocketPair());
     auto [b, pump_right] = ValueOf(SocketPair());
     left = std::move(a);
     right = std::move(b);
-    BytePump::Sides sides{std::move(pump_left), std::move(pump_right), std::move(first_bytes)};
+    BytePump::Sides sides{std::move(pump_left), std::move(pump_right), std::move(first_bytes),
+                          std::move(first_back)};
     loop->Start();
     Gate started;
     loop->Post([&, sides = std::move(sides)]() mutable {
@@ -69,6 +70,14 @@ TEST_CASE("bytes go both ways, the ones read before first", "[base][byte_pump]")
   context.Write(context.right, "OK 1\n");
   CHECK(context.Read(context.left, 5) == "OK 1\n");
   CHECK_FALSE(context.ended.IsOpen());
+}
+
+TEST_CASE("bytes of both sides that were read before go first", "[base][byte_pump]") {
+  PumpContext context("to the right, ", "to the left, ");
+  context.Write(context.left, "more");
+  context.Write(context.right, "more");
+  CHECK(context.Read(context.right, 18) == "to the right, more");
+  CHECK(context.Read(context.left, 17) == "to the left, more");
 }
 
 TEST_CASE("a half-close is passed on and the other way stays open", "[base][byte_pump]") {
