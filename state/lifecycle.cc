@@ -27,6 +27,8 @@ constexpr Transition kTransitions[] = {
     {S::kCreated, E::kForceDelete, S::kDeleting},
     {S::kCreated, E::kRename, S::kCreated},
     {S::kCreated, E::kUpdate, S::kCreated},
+    {S::kCreated, E::kFork, S::kCreated},
+    {S::kCreated, E::kRestore, S::kCreated},
     {S::kCreated, E::kCreateFailed, S::kDeleting},
 
     {S::kStarting, E::kLaunched, S::kRunning},
@@ -37,6 +39,7 @@ constexpr Transition kTransitions[] = {
     {S::kStarting, E::kLost, S::kFailed},
 
     {S::kRunning, E::kPause, S::kPaused},
+    {S::kRunning, E::kFork, S::kRunning},
     {S::kRunning, E::kStop, S::kStopping},
     {S::kRunning, E::kForceStop, S::kStopping},
     {S::kRunning, E::kForceDelete, S::kDeleting},
@@ -46,6 +49,7 @@ constexpr Transition kTransitions[] = {
     {S::kRunning, E::kLost, S::kFailed},
 
     {S::kPaused, E::kResume, S::kRunning},
+    {S::kPaused, E::kFork, S::kPaused},
     {S::kPaused, E::kStop, S::kStopping},
     {S::kPaused, E::kForceStop, S::kStopping},
     {S::kPaused, E::kForceDelete, S::kDeleting},
@@ -67,12 +71,16 @@ constexpr Transition kTransitions[] = {
     {S::kStopped, E::kForceDelete, S::kDeleting},
     {S::kStopped, E::kRename, S::kStopped},
     {S::kStopped, E::kUpdate, S::kStopped},
+    {S::kStopped, E::kFork, S::kStopped},
+    {S::kStopped, E::kRestore, S::kStopped},
 
     {S::kFailed, E::kStart, S::kStarting},
     {S::kFailed, E::kDelete, S::kDeleting},
     {S::kFailed, E::kForceDelete, S::kDeleting},
     {S::kFailed, E::kRename, S::kFailed},
     {S::kFailed, E::kUpdate, S::kFailed},
+    {S::kFailed, E::kFork, S::kFailed},
+    {S::kFailed, E::kRestore, S::kFailed},
 
     {S::kDeleting, E::kDeleteFailed, S::kFailed},
     // The delete goes on, whatever a stop before it or the machine itself has to say.
@@ -93,6 +101,8 @@ bool IsVerb(VmEvent event) {
     case E::kForceDelete:
     case E::kRename:
     case E::kUpdate:
+    case E::kFork:
+    case E::kRestore:
       return true;
     default:
       return false;
@@ -115,6 +125,7 @@ Refusal RefuseWhileRunning(VmEvent event, std::string_view name) {
                                         name)};
     case E::kRename:
     case E::kUpdate:
+    case E::kRestore:
       return {"is running", fmt::format("stop it first: ember vm stop {}", name)};
     default:
       return {"is running and not paused", ""};
@@ -131,6 +142,7 @@ Refusal RefuseWhilePaused(VmEvent event, std::string_view name) {
       return {"is already paused", fmt::format("go on with it: ember vm resume {}", name)};
     case E::kRename:
     case E::kUpdate:
+    case E::kRestore:
       return {"is paused", fmt::format("stop it first: ember vm stop {}", name)};
     default:
       return {"is paused", fmt::format("go on with it: ember vm resume {}", name)};
@@ -205,6 +217,10 @@ std::string_view VmEventName(VmEvent event) {
       return "rename";
     case E::kUpdate:
       return "update";
+    case E::kFork:
+      return "fork";
+    case E::kRestore:
+      return "restore";
     case E::kCreateDone:
       return "create-done";
     case E::kCreateFailed:

@@ -25,6 +25,9 @@ enum class VmEvent {
   kForceDelete,  // as kDelete, and running, paused, stopping too
   kRename,       // created, stopped, failed: stays; the name changes
   kUpdate,       // created, stopped, failed: stays; the configuration changes
+  kFork,         // created, stopped, failed, running, paused: stays; its disk is cloned, for a fork
+                 // or a snapshot
+  kRestore,      // created, stopped, failed: stays; its disk is that of a snapshot
   // Outcomes of a runner's work.
   kCreateDone,    // creating -> created: the disk is there
   kCreateFailed,  // creating, created, starting -> deleting: a create (with its first start, where
@@ -45,9 +48,10 @@ enum class VmEvent {
 inline constexpr std::array kAllVmEvents = {
     VmEvent::kStart,        VmEvent::kPause,      VmEvent::kResume,       VmEvent::kStop,
     VmEvent::kForceStop,    VmEvent::kDelete,     VmEvent::kForceDelete,  VmEvent::kRename,
-    VmEvent::kUpdate,       VmEvent::kCreateDone, VmEvent::kCreateFailed, VmEvent::kLaunched,
-    VmEvent::kLaunchFailed, VmEvent::kBootRetry,  VmEvent::kStopped,      VmEvent::kStopFailed,
-    VmEvent::kDeleteFailed, VmEvent::kPoweredOff, VmEvent::kExited,       VmEvent::kLost};
+    VmEvent::kUpdate,       VmEvent::kFork,       VmEvent::kRestore,      VmEvent::kCreateDone,
+    VmEvent::kCreateFailed, VmEvent::kLaunched,   VmEvent::kLaunchFailed, VmEvent::kBootRetry,
+    VmEvent::kStopped,      VmEvent::kStopFailed, VmEvent::kDeleteFailed, VmEvent::kPoweredOff,
+    VmEvent::kExited,       VmEvent::kLost};
 
 // "start", "launch-failed", ...: for messages and tests.
 std::string_view VmEventName(VmEvent event);

@@ -10,7 +10,7 @@
 namespace ember::state {
 namespace {
 
-constexpr int kSchemaVersion = 2;
+constexpr int kSchemaVersion = 4;
 
 absl::Status SetVersion(Database& database, int version) {
   return database.Execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};",
@@ -102,7 +102,9 @@ absl::Status RunSteps(Database& database, int64_t version, const SchemaPlan& pla
 SchemaPlan CurrentSchemaPlan() {
   return {.version = kSchemaVersion,
           .schema = kSchemaSql,
-          .steps = {{.from = 1, .sql = kSchemaStep1Sql}}};
+          .steps = {{.from = 1, .sql = kSchemaStep1Sql},
+                    {.from = 2, .sql = kSchemaStep2Sql},
+                    {.from = 3, .sql = kSchemaStep3Sql}}};
 }
 
 std::filesystem::path SchemaBackup(const std::filesystem::path& database, int version) {

@@ -73,6 +73,29 @@ constexpr Rule kRules[] = {
      " OR ('0.0.0.0' IN (a.host_address, b.host_address)"
      " AND instr(a.host_address, ':') = 0 AND instr(b.host_address, ':') = 0))"
      " JOIN vm AS v ON v.id = a.vm_id JOIN vm AS w ON w.id = b.vm_id ORDER BY 2"},
+    {"forward-unleased",
+     "SELECT name, printf('vm ''%s'' has a forward from %s port %d on %s, which is not leased to"
+     " it', name, host_kind, host_port, host_ip) FROM forward JOIN vm ON vm.id = forward.vm_id"
+     " WHERE reverse = 0 AND host_kind <> 'unix' AND NOT EXISTS (SELECT 1 FROM port_lease AS lease"
+     " WHERE lease.vm_id = forward.vm_id AND protocol = host_kind"
+     " AND lease.host_port = forward.host_port AND host_address = host_ip) ORDER BY 2"},
+    {"layer-depth",
+     "SELECT '', printf('disk layer %s has depth %d, the one under it %d', layer.id, layer.depth,"
+     " base.depth) FROM disk_layer AS layer JOIN disk_layer AS base ON base.id = layer.base_id"
+     " WHERE layer.depth <> base.depth + 1 ORDER BY 2"},
+    {"layer-format",
+     "SELECT name, printf('vm ''%s'' lies over disk layer %s, but its own disk is %s', name,"
+     " layer_id, disk_format) FROM vm_disk_layer JOIN vm ON vm.id = vm_id"
+     " WHERE disk_format <> 'qcow2' ORDER BY name"},
+    {"layer-unused",
+     "SELECT '', printf('nothing lies over disk layer %s', id) FROM disk_layer AS layer"
+     " WHERE NOT EXISTS (SELECT 1 FROM vm_disk_layer WHERE layer_id = layer.id)"
+     " AND NOT EXISTS (SELECT 1 FROM snapshot WHERE layer_id = layer.id)"
+     " AND NOT EXISTS (SELECT 1 FROM disk_layer WHERE base_id = layer.id) ORDER BY 2"},
+    {"snapshot-unfinished",
+     "SELECT vm.name, printf('snapshot ''%s'' of vm ''%s'' is still %s', snapshot.name, vm.name,"
+     " snapshot.state) FROM snapshot JOIN vm ON vm.id = vm_id WHERE snapshot.state <> 'ready'"
+     " ORDER BY 2"},
 };
 
 std::vector<std::string> SplitNames(std::string_view names) {

@@ -23,6 +23,11 @@ struct RowAnomaly {
   // "machine-unexpected"  a machine row in a state that has none
   // "rename-unfinished"   a rename that is under way, or that a crash broke off
   // "port-twice"          a port that two leases have, by way of a wildcard address
+  // "forward-unleased"    a forward whose port on the host is not leased to its VM
+  // "layer-depth"         a disk layer whose depth is not that of its base and one
+  // "layer-format"        a VM whose disk lies over a layer and can't, being raw
+  // "layer-unused"        a disk layer that nothing lies over
+  // "snapshot-unfinished" a snapshot that is being made or removed, or that a crash broke off
   std::string kind;
   std::vector<std::string> vm_names;  // may be empty
   std::string message;                // one line

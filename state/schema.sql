@@ -1,4 +1,4 @@
--- The newest schema of state.db: schema 2. A new file is made from this script; migrations.cc brings older files to the
+-- The newest schema of state.db: schema 4. A new file is made from this script; migrations.cc brings older files to the
 -- same result. What must never happen is refused by a constraint here, whatever the code above does.
 --
 -- Times are microseconds since 1970, UTC. Numbers of 64 bits without a sign are kept as their bit pattern.
@@ -114,6 +114,103 @@ CREATE TRIGGER port_lease_fixed BEFORE UPDATE OF protocol, host_port, host_addre
 BEGIN
   SELECT RAISE(ABORT, 'port_lease is not changed');
 END;
+
+-- A socket of the host that leads to one of a guest, or the reverse. The host's side of one that listens there holds its
+-- address: a path by itself, a port by its lease, which is made and released with this row.
+CREATE TABLE forward (
+  id TEXT NOT NULL PRIMARY KEY,
+  vm_id TEXT NOT NULL REFERENCES vm ON DELETE CASCADE,
+  reverse INTEGER NOT NULL CHECK (reverse IN (0, 1)),
+  host_kind TEXT NOT NULL CHECK (host_kind IN ('tcp', 'udp', 'unix')),
+  host_ip TEXT CHECK ((host_ip IS NULL) = (host_kind = 'unix')),
+  host_port INTEGER CHECK (host_port BETWEEN 1 AND 65535 AND (host_port IS NULL) = (host_kind = 'unix')),
+  host_path TEXT CHECK (substr(host_path, 1, 1) = '/' AND (host_path IS NULL) = (host_kind <> 'unix')),
+  guest_kind TEXT NOT NULL CHECK (guest_kind IN ('tcp', 'udp', 'unix')),
+  guest_port INTEGER CHECK (guest_port BETWEEN 1 AND 65535 AND (guest_port IS NULL) = (guest_kind = 'unix')),
+  guest_path TEXT CHECK (substr(guest_path, 1, 1) = '/' AND (guest_path IS NULL) = (guest_kind <> 'unix')),
+  CHECK ((host_kind = 'udp') = (guest_kind = 'udp')),
+  CHECK (host_kind <> 'udp' OR reverse = 0)
+) STRICT;
+
+CREATE INDEX forward_vm ON forward (vm_id);
+
+CREATE UNIQUE INDEX forward_port ON forward (host_kind, host_ip, host_port) WHERE reverse = 0 AND host_kind <> 'unix';
+
+CREATE UNIQUE INDEX forward_path ON forward (host_path) WHERE reverse = 0 AND host_kind = 'unix';
+
+CREATE UNIQUE INDEX forward_guest ON forward (vm_id, coalesce(guest_path, guest_port)) WHERE reverse = 1;
+
+-- The image that a VM was made from, as it was then. No row: it has none, or was made before schema 4.
+CREATE TABLE vm_image (
+  vm_id TEXT NOT NULL PRIMARY KEY REFERENCES vm ON DELETE CASCADE,
+  image_id TEXT NOT NULL CHECK (image_id <> ''),
+  config TEXT NOT NULL CHECK (config <> ''),
+  run_entrypoint INTEGER NOT NULL CHECK (run_entrypoint IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
+-- The VM that another was forked from. No reference to vm: the parent may be gone.
+CREATE TABLE vm_parent (
+  vm_id TEXT NOT NULL PRIMARY KEY REFERENCES vm ON DELETE CASCADE,
+  parent_id TEXT NOT NULL,
+  parent_name TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A file below layers/ that nobody writes and that disks, snapshots and other layers lie over (qcow2 backing files).
+-- depth: layers under it, itself counted.
+CREATE TABLE disk_layer (
+  id TEXT NOT NULL PRIMARY KEY,
+  format TEXT NOT NULL CHECK (format IN ('raw', 'qcow2')),
+  base_id TEXT REFERENCES disk_layer ON DELETE RESTRICT,
+  depth INTEGER NOT NULL CHECK (depth >= 1 AND (depth = 1) = (base_id IS NULL)),
+  size_bytes INTEGER NOT NULL CHECK (size_bytes > 0),
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX disk_layer_base ON disk_layer (base_id);
+
+-- The layer that a VM's disk lies over. No row: the disk lies over an image, or over nothing.
+CREATE TABLE vm_disk_layer (
+  vm_id TEXT NOT NULL PRIMARY KEY REFERENCES vm ON DELETE CASCADE,
+  layer_id TEXT NOT NULL REFERENCES disk_layer ON DELETE RESTRICT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX vm_disk_layer_layer ON vm_disk_layer (layer_id);
+
+-- A disk as it was. Either a file of its own in the VM's directory (file_name), or a layer.
+CREATE TABLE snapshot (
+  id TEXT NOT NULL PRIMARY KEY,
+  vm_id TEXT NOT NULL REFERENCES vm ON DELETE CASCADE,
+  name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 63),
+  state TEXT NOT NULL CHECK (state IN ('creating', 'ready', 'deleting')),
+  format TEXT NOT NULL CHECK (format IN ('raw', 'qcow2')),
+  file_name TEXT CHECK (file_name <> '' AND instr(file_name, '/') = 0),
+  layer_id TEXT REFERENCES disk_layer ON DELETE RESTRICT,
+  disk_bytes INTEGER NOT NULL CHECK (disk_bytes > 0),
+  created_at INTEGER NOT NULL,
+  UNIQUE (vm_id, name),
+  CHECK (state <> 'ready' OR (file_name IS NULL) <> (layer_id IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX snapshot_layer ON snapshot (layer_id);
+
+-- Data volumes, which no VM takes with it.
+CREATE TABLE volume (
+  name TEXT NOT NULL PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 20),
+  state TEXT NOT NULL CHECK (state IN ('creating', 'ready', 'deleting')),
+  size_bytes INTEGER NOT NULL CHECK (size_bytes > 0),
+  filesystem TEXT NOT NULL CHECK (filesystem IN ('', 'ext4')),
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A volume is in one VM at a time.
+CREATE TABLE volume_attachment (
+  vm_id TEXT NOT NULL REFERENCES vm ON DELETE CASCADE,
+  position INTEGER NOT NULL CHECK (position >= 0),
+  volume TEXT NOT NULL UNIQUE REFERENCES volume ON DELETE RESTRICT,
+  mount_path TEXT NOT NULL CHECK (mount_path = '' OR substr(mount_path, 1, 1) = '/'),
+  read_only INTEGER NOT NULL CHECK (read_only IN (0, 1)),
+  PRIMARY KEY (vm_id, position)
+) STRICT, WITHOUT ROWID;
 
 -- A start of a VM whose processes may exist (pid 0: the intent to launch them). Not cascading: a VM is not forgotten
 -- while its machine is not.

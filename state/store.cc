@@ -41,6 +41,10 @@ Store::Store(std::unique_ptr<Database> database, Installation installation, Even
       cids_(*database_),
       blocks_(*database_, installation_.subnet),
       ports_(*database_),
+      forwards_(*database_),
+      layers_(*database_),
+      snapshots_(*database_),
+      volumes_(*database_),
       writer_(*database_,
               {.events = events_, .cids = cids_.free_numbers(), .blocks = blocks_.free_numbers()}) {
 }
@@ -64,6 +68,11 @@ absl::StatusOr<CreateResult> Store::CreateVm(const NewVm& vm) {
   ASSIGN_OR_RETURN(VmRecord made, vms_.Insert(vm_id, vm));
   ASSIGN_OR_RETURN(made.guest_cid, cids_.Lease(vm_id));
   ASSIGN_OR_RETURN(made.address, blocks_.Lease(vm_id));
+  RETURN_IF_ERROR(AttachVolumes(vm_id, vm));
+  // What a fork takes over from its parent's rows, and the sizes of volumes.
+  if (vm.parent.has_value() || !vm.config.volumes.empty()) {
+    ASSIGN_OR_RETURN(made, Require(vm_id));
+  }
   RETURN_IF_ERROR(events_.Append(EventOf(made, VmStateName(made.state), "")));
   RETURN_IF_ERROR(write.Commit());
   return CreateResult{CreateResult::Kind::kMade, std::move(made)};
@@ -140,6 +149,7 @@ absl::Status Store::DeleteVm(std::string_view vm_id, std::string_view message) {
                               VmStateName(before.state));
   }
   RETURN_IF_ERROR(vms_.DeleteMachine(vm_id));
+  RETURN_IF_ERROR(volumes_.DropOf(vm_id));
   RETURN_IF_ERROR(vms_.Delete(vm_id));
   if (before.guest_cid != 0) cids_.Released(before.guest_cid);
   if (before.address.has_value()) blocks_.Released(*before.address);

@@ -15,16 +15,24 @@
 #include "state/address_allocator.h"
 #include "state/cid_allocator.h"
 #include "state/database.h"
+#include "state/disk_layer.h"
 #include "state/event.h"
 #include "state/event_log.h"
 #include "state/follow_up.h"
+#include "state/forward.h"
+#include "state/forward_table.h"
 #include "state/installation.h"
+#include "state/layer_table.h"
 #include "state/port_allocator.h"
 #include "state/port_lease.h"
 #include "state/row_check.h"
+#include "state/snapshot.h"
+#include "state/snapshot_table.h"
 #include "state/subnet.h"
 #include "state/vm_record.h"
 #include "state/vm_table.h"
+#include "state/volume.h"
+#include "state/volume_table.h"
 #include "state/writer.h"
 
 namespace ember::state {
@@ -115,6 +123,10 @@ class Store {
   // id that some VM was made with: the same digest answers that VM, whatever its state and name
   // (kFound, nothing is changed); another digest is AlreadyExists (reason REQUEST_ID_REUSED). A
   // deleted VM's request id is forgotten with it.
+  //
+  // Attaches its volumes, and makes those of `new_volumes` in state creating. NotFound (reason
+  // VOLUME_NOT_FOUND), FailedPrecondition (reason VOLUME_IN_USE), AlreadyExists (reason
+  // VOLUME_EXISTS).
   absl::StatusOr<CreateResult> CreateVm(const NewVm& vm);
 
   // The VM that was made with this request id, if it is still there.
@@ -140,6 +152,72 @@ class Store {
   // restart_policy, autostart. The event "updated" says what differs; without a difference there is
   // no event.
   absl::StatusOr<VmRecord> UpdateConfig(std::string_view vm_id, const VmConfig& config);
+
+  // --- Disks that share layers (docs/storage.md). ---
+
+  // Records the disk of a fork together with the end of creating, and what its source's disk has
+  // become where it was split: all of it or nothing. The source has the event "forked".
+  absl::StatusOr<ForkRecords> RecordFork(std::string_view vm_id, const DiskRow& disk,
+                                         const Change& change, std::string_view source_id,
+                                         const std::optional<DiskSplit>& split);
+  // Records a split alone: a fork or a snapshot that came no further. No event.
+  absl::StatusOr<VmRecord> RecordSplit(std::string_view vm_id, const DiskSplit& split);
+  // The VM has another disk in the place of the one it had. An empty `kind` is no event.
+  absl::StatusOr<VmRecord> ReplaceDisk(std::string_view vm_id, const DiskRow& disk,
+                                       std::string_view kind, std::string_view message);
+  absl::StatusOr<DiskLayer> GetLayer(std::string_view layer_id) { return layers_.Get(layer_id); }
+  absl::StatusOr<std::vector<DiskLayer>> ListLayers() { return layers_.List(); }
+  // Forgets the layers that nothing lies over any more, and answers them; their files are the
+  // caller's to remove. No transaction where there is none.
+  absl::StatusOr<std::vector<DiskLayer>> DropUnusedLayers();
+
+  // The size of the VM's root disk as the guest is to see it, with the event "disk-resized" where
+  // it differs.
+  absl::StatusOr<VmRecord> SetDiskSize(std::string_view vm_id, uint64_t bytes);
+
+  // --- Data volumes. A volume is in one VM at a time, and no VM takes it with it; but those that
+  // CreateVm made stay in state creating until FinishVolumesOf, and go with the VM until then. ---
+
+  // Records the intent to make a volume, in state creating. The name has been validated;
+  // AlreadyExists (reason VOLUME_EXISTS).
+  absl::StatusOr<DataVolume> BeginVolume(const NewVolume& wanted);
+  absl::StatusOr<DataVolume> FinishVolume(std::string_view name);
+  absl::StatusOr<VmRecord> FinishVolumesOf(std::string_view vm_id);
+  // Records that its file goes. NotFound (reason VOLUME_NOT_FOUND); FailedPrecondition (reason
+  // VOLUME_IN_USE) while it is attached to a VM.
+  absl::Status BeginVolumeRemoval(std::string_view name);
+  // Removes the row: no file of it is left.
+  absl::Status RemoveVolume(std::string_view name);
+  absl::StatusOr<DataVolume> GetVolume(std::string_view name) { return volumes_.Get(name); }
+  // By name, in any state.
+  absl::StatusOr<std::vector<DataVolume>> ListVolumes() { return volumes_.List(); }
+
+  // --- Snapshots. They go with their VM. ---
+
+  // Records the intent, in state creating. The name has been validated; AlreadyExists (reason
+  // SNAPSHOT_EXISTS) where the VM has one of this name.
+  absl::StatusOr<Snapshot> BeginSnapshot(const Snapshot& wanted);
+  // Its content is there: `content` says where, `split` what the VM's disk has become. The VM has
+  // the event "snapshot-created".
+  absl::StatusOr<SnapshotRecords> FinishSnapshot(std::string_view snapshot_id,
+                                                 const SnapshotContent& content,
+                                                 const std::optional<DiskSplit>& split);
+  // Records that it is being removed. Done already is OK.
+  absl::Status BeginSnapshotRemoval(std::string_view snapshot_id);
+  // Its content could not be removed: it is there as before.
+  absl::Status UndoSnapshotRemoval(const Snapshot& snapshot);
+  // Removes the row, with the event "snapshot-deleted" unless it never was ready.
+  absl::Status RemoveSnapshot(std::string_view snapshot_id);
+  // NotFound (reason SNAPSHOT_NOT_FOUND), also for one that is not ready.
+  absl::StatusOr<Snapshot> GetSnapshot(const VmRecord& vm, std::string_view name) {
+    return snapshots_.Get(vm, name);
+  }
+  // Of one VM, or with an empty id of all; oldest first, in any state.
+  absl::StatusOr<std::vector<Snapshot>> ListSnapshots(std::string_view vm_id = "") {
+    return snapshots_.List(vm_id);
+  }
+  // Notes the image of a VM whose row has none. No event.
+  absl::StatusOr<VmRecord> NoteImage(std::string_view vm_id, const VmImageRow& image);
 
   // --- Renames. Name first, directory then: what lies in between is seen by dir_name. ---
 
@@ -187,6 +265,20 @@ class Store {
   // By protocol, port and address.
   absl::StatusOr<std::vector<PortLease>> ListPorts() { return ports_.List(); }
 
+  // --- Forwards. ---
+
+  // Records a forward under a new id, with the event "forward-added". The host's port, where it
+  // listens, is leased with it: port 0 is the lowest free one of `any`; answers the forward with
+  // the port that it got. Errors as for LeasePort; a path that another forward listens at, and a
+  // guest's address that the VM listens at already: AlreadyExists (reason FORWARD_EXISTS).
+  absl::StatusOr<Forward> AddForward(const Forward& wanted, PortRange any = {});
+  // Releases its port too, with the event "forward-removed". NotFound (reason FORWARD_NOT_FOUND).
+  absl::StatusOr<Forward> RemoveForward(std::string_view id);
+  // Of one VM, or of all; oldest first.
+  absl::StatusOr<std::vector<Forward>> ListForwards(std::string_view vm_id = "") {
+    return forwards_.List(vm_id);
+  }
+
   // --- Check and repair. ---
 
   // What the rows say against each other. Changes nothing.
@@ -225,6 +317,9 @@ class Store {
   Store(std::unique_ptr<Database> database, Installation installation, EventLog events);
   absl::StatusOr<VmRecord> Require(std::string_view vm_id);
   absl::Status CheckNameFree(std::string_view name);
+  // Makes the disk of a VM a layer, within the caller's write.
+  absl::Status Split(const VmRecord& before, const DiskSplit& split);
+  absl::Status AttachVolumes(std::string_view vm_id, const NewVm& vm);
   absl::StatusOr<VmRecord> Amend(std::string_view vm_id, Edit edit);
   absl::StatusOr<VmRecord> Apply(std::string_view vm_id, const Change& change, Work work);
 
@@ -235,6 +330,10 @@ class Store {
   CidAllocator cids_;
   AddressAllocator blocks_;
   PortAllocator ports_;
+  ForwardTable forwards_;
+  LayerTable layers_;
+  SnapshotTable snapshots_;
+  VolumeTable volumes_;
   Writer writer_;
 };
 

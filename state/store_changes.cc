@@ -1,4 +1,5 @@
 // The store's calls that change a VM but not its state.
+#include "base/file.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "state/config_change.h"
@@ -22,6 +23,16 @@ absl::StatusOr<VmRecord> Store::UpdateConfig(std::string_view vm_id, const VmCon
                  if (changes.empty()) return std::nullopt;
                  RETURN_IF_ERROR(vms_.SetConfig(before.id, config));
                  return Note{.kind = "updated", .message = changes};
+               });
+}
+
+absl::StatusOr<VmRecord> Store::NoteImage(std::string_view vm_id, const VmImageRow& image) {
+  return Amend(vm_id,
+               [this, &image](const VmRecord& before) -> absl::StatusOr<std::optional<Note>> {
+                 if (!before.image.has_value()) {
+                   RETURN_IF_ERROR(vms_.InsertImage(before.id, image));
+                 }
+                 return std::nullopt;
                });
 }
 
@@ -76,6 +87,43 @@ absl::Status Store::ReleasePort(PortProtocol protocol, std::string_view host_add
         return Note{.kind = "port-released", .message = port};
       }).status());
   return write.Commit();
+}
+
+absl::StatusOr<Forward> Store::AddForward(const Forward& wanted, PortRange any) {
+  Forward forward = wanted;
+  ASSIGN_OR_RETURN(forward.id, TimeOrderedUuid());
+  const auto edit = [this, any, &forward](const VmRecord&) -> absl::StatusOr<std::optional<Note>> {
+    if (const auto protocol = ProtocolHeld(forward); protocol.has_value()) {
+      ASSIGN_OR_RETURN(const PortLease lease,
+                       ports_.Lease({.protocol = *protocol,
+                                     .host_address = forward.host.ip,
+                                     .host_port = forward.host.port,
+                                     .vm_id = forward.vm_id,
+                                     .guest_target = DescribeSide(forward.guest),
+                                     .purpose = "forward"},
+                                    any));
+      forward.host.ip = lease.host_address;
+      forward.host.port = lease.host_port;
+    }
+    RETURN_IF_ERROR(forwards_.Insert(forward));
+    return Note{.kind = "forward-added", .message = DescribeForward(forward)};
+  };
+  RETURN_IF_ERROR(Amend(wanted.vm_id, edit).status());
+  return forward;
+}
+
+absl::StatusOr<Forward> Store::RemoveForward(std::string_view id) {
+  ASSIGN_OR_RETURN(Write write, writer_.Begin());
+  ASSIGN_OR_RETURN(const Forward forward, forwards_.Remove(id));
+  if (const auto protocol = ProtocolHeld(forward); protocol.has_value()) {
+    RETURN_IF_ERROR(ports_.Release(*protocol, forward.host.ip, forward.host.port).status());
+  }
+  RETURN_IF_ERROR(
+      Amend(forward.vm_id, [&forward](const VmRecord&) -> absl::StatusOr<std::optional<Note>> {
+        return Note{.kind = "forward-removed", .message = DescribeForward(forward)};
+      }).status());
+  RETURN_IF_ERROR(write.Commit());
+  return forward;
 }
 
 absl::StatusOr<std::vector<RowAnomaly>> Store::CheckRows() { return state::CheckRows(*database_); }

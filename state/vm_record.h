@@ -12,6 +12,7 @@
 #include "state/restart_policy.h"
 #include "state/subnet.h"
 #include "state/vm_state.h"
+#include "state/volume.h"
 
 // What is stored of a VM. Plain values; the store makes and changes them.
 namespace ember::state {
@@ -31,6 +32,7 @@ struct VmConfig {
   bool autostart = false;             // started whenever the daemon starts and finds it off
   bool remove_when_stopped = false;   // deleted as soon as its machine has ended
   std::optional<absl::Duration> ttl;  // deleted so long after the create; whole seconds, at least 1
+  std::vector<VolumeAttachment> volumes;  // in the order of the guest's disks, behind the root's
 
   friend bool operator==(const VmConfig&, const VmConfig&) = default;
 };
@@ -52,7 +54,9 @@ struct MachineRow {
 // The root disk of a VM.
 struct DiskRow {
   std::string path;
-  std::string format;  // "raw", "qcow2"; empty: there is none (yet)
+  std::string format;         // "raw", "qcow2"; empty: there is none (yet)
+  std::string layer_id = {};  // of the layer that it lies over (disk_layer.h); empty: over an
+                              // image, or over nothing
 
   friend bool operator==(const DiskRow&, const DiskRow&) = default;
 };
@@ -76,6 +80,23 @@ struct AddressLease {
   friend bool operator==(const AddressLease&, const AddressLease&) = default;
 };
 
+// The image that a VM was made from, as it was then; another image may have its name by now.
+struct VmImageRow {
+  std::string id;               // "sha256:…", never empty
+  std::string config = "{}";    // how it wants its processes to run: JSON, which nobody here reads
+  bool run_entrypoint = false;  // what it says is to run is started with every boot
+
+  friend bool operator==(const VmImageRow&, const VmImageRow&) = default;
+};
+
+// The VM that another was forked from, as it was then; it may be gone.
+struct VmParent {
+  std::string id;
+  std::string name;
+
+  friend bool operator==(const VmParent&, const VmParent&) = default;
+};
+
 struct VmRecord {
   std::string id;        // UUID, for ever this VM's
   std::string name;      // unique among the VMs there are (vm_name.h)
@@ -85,6 +106,7 @@ struct VmRecord {
   std::string state_reason;  // why it failed; empty in every other state
   FollowUp follow_up = FollowUp::kNone;
   VmConfig config;
+  std::optional<VmImageRow> image;      // absent: it has none, or none that is known
   uint32_t guest_cid = 0;               // leased with the row, 3 to 0xFFFFFFFE; 0: lost
   std::optional<AddressLease> address;  // leased with the row; absent: lost
   DiskRow disk;
@@ -97,6 +119,7 @@ struct VmRecord {
   std::string request_id;                // of the create; empty: it had none
   std::string request_digest;            // of the create's body; empty without a request id
   uint32_t owner_uid = 0;                // who created it and may use its vsock.sock
+  std::optional<VmParent> parent;        // absent: it was made from an image
 
   friend bool operator==(const VmRecord&, const VmRecord&) = default;
 };
@@ -105,10 +128,13 @@ struct VmRecord {
 struct NewVm {
   std::string name;
   VmConfig config;
+  std::optional<VmImageRow> image;
   std::optional<Expiry> expiry;  // where config.ttl is set
   std::string request_id;        // empty: no promise of idempotence
   std::string request_digest;
   uint32_t owner_uid = 0;
+  std::optional<VmParent> parent = std::nullopt;  // of a fork
+  std::vector<NewVolume> new_volumes = {};  // of config.volumes, those that are made with the VM
 };
 
 }  // namespace ember::state

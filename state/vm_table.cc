@@ -4,21 +4,11 @@
 
 #include "base/status.h"
 #include "state/timestamp.h"
+#include "state/vm_row.h"
+#include "state/volume_table.h"
 
 namespace ember::state {
 namespace {
-
-// Leases are joined from the left too: a VM that has lost one is shown without it.
-constexpr std::string_view kSelectVm =
-    "SELECT vm.id, name, dir_name, state, state_reason, follow_up, image, kernel, boot_args,"
-    " vm.backend, vcpus, memory_mib, disk_bytes, init, restart_policy, autostart,"
-    " remove_when_stopped, ttl_seconds, disk_path, disk_format, created_at, started_at,"
-    " boot_retries, restarts, expires_at, expires_host_boot_id, expires_boottime_ns, request_id,"
-    " request_digest, owner_uid, cid, subnet, block_index, machine_id, host_boot_id,"
-    " machine.backend, accelerator, pid, start_time FROM vm"
-    " LEFT JOIN cid_lease ON cid_lease.vm_id = vm.id"
-    " LEFT JOIN address_lease ON address_lease.vm_id = vm.id"
-    " LEFT JOIN machine ON machine.vm_id = vm.id ";
 
 constexpr std::string_view kInsertVm =
     "INSERT INTO vm (id, name, dir_name, state, state_reason, follow_up, image, kernel, boot_args,"
@@ -32,124 +22,6 @@ constexpr std::string_view kUpdateConfig =
     "UPDATE vm SET vcpus = ?2, memory_mib = ?3, kernel = ?4, boot_args = ?5, restart_policy = ?6,"
     " autostart = ?7 WHERE id = ?1";
 
-// Reads the columns of one kind of row in the order in which they are selected.
-class Columns {
- public:
-  explicit Columns(const Statement& row) : row_(row) {}
-
-  std::string Text() { return row_.Text(next_++); }
-  template <typename T>
-  T Number() {
-    return static_cast<T>(row_.Int64(next_++));
-  }
-  bool NextIsNull() const { return row_.IsNull(next_); }
-  absl::Time Time() { return FromMicros(row_.Int64(next_++)); }
-  void Skip(int count) { next_ += count; }
-
- private:
-  const Statement& row_;
-  int next_ = 0;
-};
-
-ProcessIdentity ReadProcess(Columns& columns) {
-  const auto pid = columns.Number<pid_t>();
-  return {.pid = pid, .start_time = columns.Number<uint64_t>()};
-}
-
-std::optional<MachineRow> ReadMachine(Columns& columns) {
-  if (columns.NextIsNull()) return std::nullopt;
-  MachineRow machine;
-  machine.machine_id = columns.Text();
-  machine.host_boot_id = columns.Text();
-  machine.backend = columns.Text();
-  machine.accelerator = columns.Text();
-  machine.process = ReadProcess(columns);
-  return machine;
-}
-
-std::optional<Expiry> ReadExpiry(Columns& columns) {
-  if (columns.NextIsNull()) {
-    columns.Skip(3);
-    return std::nullopt;
-  }
-  Expiry expiry;
-  expiry.at = columns.Time();
-  expiry.host_boot_id = columns.Text();
-  expiry.boottime_ns = columns.Number<int64_t>();
-  return expiry;
-}
-
-// Nothing also for a lease that makes no sense: RowCheck tells of it.
-std::optional<AddressLease> ReadAddress(Columns& columns) {
-  const absl::StatusOr<Subnet> subnet = Subnet::Parse(columns.Text());
-  const auto block = columns.Number<uint32_t>();
-  if (!subnet.ok() || block >= subnet->blocks()) return std::nullopt;
-  return AddressLease{.subnet = *subnet, .block_index = block};
-}
-
-// The value of a column of words; `parse` answers nothing for one that it does not know.
-template <typename T>
-absl::Status ReadWord(const VmRecord& vm, std::string_view what, const std::string& word,
-                      std::optional<T> (*parse)(std::string_view), T& value) {
-  const std::optional<T> parsed = parse(word);
-  if (!parsed.has_value()) return DataLoss("vm '{}': unknown {} '{}'", vm.name, what, word);
-  value = *parsed;
-  return absl::OkStatus();
-}
-
-absl::Status ReadConfig(Columns& columns, VmRecord& vm) {
-  VmConfig& config = vm.config;
-  config.image = columns.Text();
-  config.kernel = columns.Text();
-  config.boot_args = columns.Text();
-  config.backend = columns.Text();
-  config.vcpus = columns.Number<uint32_t>();
-  config.memory_mib = columns.Number<uint32_t>();
-  config.disk_bytes = columns.Number<uint64_t>();
-  config.init = columns.Text();
-  RETURN_IF_ERROR(
-      ReadWord(vm, "restart policy", columns.Text(), ParseRestartPolicy, config.restart_policy));
-  config.autostart = columns.Number<bool>();
-  config.remove_when_stopped = columns.Number<bool>();
-  if (columns.NextIsNull()) {
-    columns.Skip(1);
-  } else {
-    config.ttl = absl::Seconds(columns.Number<int64_t>());
-  }
-  return absl::OkStatus();
-}
-
-// A VM without its labels and companions, which are rows of their own.
-absl::StatusOr<VmRecord> ReadVm(const Statement& row) {
-  Columns columns(row);
-  VmRecord vm;
-  vm.id = columns.Text();
-  vm.name = columns.Text();
-  vm.dir_name = columns.Text();
-  RETURN_IF_ERROR(ReadWord(vm, "state", columns.Text(), ParseVmState, vm.state));
-  vm.state_reason = columns.Text();
-  RETURN_IF_ERROR(ReadWord(vm, "follow-up", columns.Text(), ParseFollowUp, vm.follow_up));
-  RETURN_IF_ERROR(ReadConfig(columns, vm));
-  vm.disk.path = columns.Text();
-  vm.disk.format = columns.Text();
-  vm.created_at = columns.Time();
-  if (columns.NextIsNull()) {
-    columns.Skip(1);
-  } else {
-    vm.started_at = columns.Time();
-  }
-  vm.boot_retries = columns.Number<uint32_t>();
-  vm.restarts = columns.Number<uint32_t>();
-  vm.expiry = ReadExpiry(columns);
-  vm.request_id = columns.Text();
-  vm.request_digest = columns.Text();
-  vm.owner_uid = columns.Number<uint32_t>();
-  vm.guest_cid = columns.Number<uint32_t>();
-  vm.address = ReadAddress(columns);
-  vm.machine = ReadMachine(columns);
-  return vm;
-}
-
 // The row that Insert makes, as it will be read back.
 VmRecord NewRecord(std::string_view vm_id, const NewVm& vm) {
   VmRecord record;
@@ -157,6 +29,7 @@ VmRecord NewRecord(std::string_view vm_id, const NewVm& vm) {
   record.name = vm.name;
   record.dir_name = vm.name;
   record.config = vm.config;
+  record.image = vm.image;
   if (vm.config.ttl.has_value()) record.config.ttl = absl::Floor(*vm.config.ttl, absl::Seconds(1));
   record.created_at = FromMicros(NowMicros());
   record.expiry = vm.expiry;
@@ -164,6 +37,7 @@ VmRecord NewRecord(std::string_view vm_id, const NewVm& vm) {
   record.request_id = vm.request_id;
   if (!vm.request_id.empty()) record.request_digest = vm.request_digest;
   record.owner_uid = vm.owner_uid;
+  record.parent = vm.parent;
   return record;
 }
 
@@ -198,9 +72,16 @@ absl::Status VmTable::ReadCompanions(VmRecord& vm) {
   while (true) {
     ASSIGN_OR_RETURN(const bool row, query.Next());
     if (!row) return absl::OkStatus();
-    Columns columns(query);
-    vm.machine->companions.push_back(ReadProcess(columns));
+    vm.machine->companions.push_back({.pid = static_cast<pid_t>(query.Int64(0)),
+                                      .start_time = static_cast<uint64_t>(query.Int64(1))});
   }
+}
+
+absl::Status VmTable::ReadRest(VmRecord& vm) {
+  RETURN_IF_ERROR(ReadLabels(vm));
+  RETURN_IF_ERROR(ReadCompanions(vm));
+  ASSIGN_OR_RETURN(vm.config.volumes, VolumeTable(database_).AttachmentsOf(vm.id));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<VmRecord>> VmTable::Find(std::string_view where,
@@ -210,8 +91,7 @@ absl::StatusOr<std::optional<VmRecord>> VmTable::Find(std::string_view where,
   ASSIGN_OR_RETURN(const bool row, query.Next());
   if (!row) return std::optional<VmRecord>();
   ASSIGN_OR_RETURN(VmRecord vm, ReadVm(query));
-  RETURN_IF_ERROR(ReadLabels(vm));
-  RETURN_IF_ERROR(ReadCompanions(vm));
+  RETURN_IF_ERROR(ReadRest(vm));
   return std::optional(std::move(vm));
 }
 
@@ -244,8 +124,7 @@ absl::StatusOr<std::vector<VmRecord>> VmTable::List() {
     ASSIGN_OR_RETURN(const bool row, query.Next());
     if (!row) return vms;
     ASSIGN_OR_RETURN(VmRecord vm, ReadVm(query));
-    RETURN_IF_ERROR(ReadLabels(vm));
-    RETURN_IF_ERROR(ReadCompanions(vm));
+    RETURN_IF_ERROR(ReadRest(vm));
     vms.push_back(std::move(vm));
   }
 }
@@ -270,7 +149,24 @@ absl::StatusOr<VmRecord> VmTable::Insert(std::string_view vm_id, const NewVm& vm
                              NullIfEmpty(vm.request_id, vm.request_id),
                              NullIfEmpty(vm.request_digest, vm.request_id), vm.owner_uid));
   RETURN_IF_ERROR(InsertLabels(vm_id, config.labels));
+  RETURN_IF_ERROR(InsertImage(vm_id, record.image));
+  if (vm.parent.has_value()) RETURN_IF_ERROR(InsertParent(vm_id, *vm.parent));
   return record;
+}
+
+// A fork has its parent's image, which may have been replaced under its name since.
+absl::Status VmTable::InsertParent(std::string_view vm_id, const VmParent& parent) {
+  {
+    ASSIGN_OR_RETURN(Statement insert,
+                     database_.Prepare("INSERT INTO vm_parent (vm_id, parent_id, parent_name)"
+                                       " VALUES (?1, ?2, ?3)"));
+    RETURN_IF_ERROR(insert.Run(vm_id, parent.id, parent.name));
+  }
+  ASSIGN_OR_RETURN(Statement copy,
+                   database_.Prepare("INSERT INTO vm_image (vm_id, image_id, config,"
+                                     " run_entrypoint) SELECT ?1, image_id, config,"
+                                     " run_entrypoint FROM vm_image WHERE vm_id = ?2"));
+  return copy.Run(vm_id, parent.id);
 }
 
 absl::Status VmTable::InsertLabels(std::string_view vm_id,
@@ -281,6 +177,14 @@ absl::Status VmTable::InsertLabels(std::string_view vm_id,
     RETURN_IF_ERROR(label.Run(vm_id, key, value));
   }
   return absl::OkStatus();
+}
+
+absl::Status VmTable::InsertImage(std::string_view vm_id, const std::optional<VmImageRow>& image) {
+  if (!image.has_value()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Statement insert, database_.Prepare("INSERT INTO vm_image (vm_id, image_id,"
+                                                       " config, run_entrypoint)"
+                                                       " VALUES (?1, ?2, ?3, ?4)"));
+  return insert.Run(vm_id, image->id, image->config, image->run_entrypoint);
 }
 
 absl::Status VmTable::SetState(std::string_view vm_id, VmState state, std::string_view reason) {
@@ -319,9 +223,26 @@ absl::Status VmTable::SetConfig(std::string_view vm_id, const VmConfig& config) 
 }
 
 absl::Status VmTable::SetDisk(std::string_view vm_id, const DiskRow& disk) {
-  ASSIGN_OR_RETURN(Statement update, database_.Prepare("UPDATE vm SET disk_path = ?2,"
-                                                       " disk_format = ?3 WHERE id = ?1"));
-  return update.Run(vm_id, disk.path, disk.format);
+  {
+    ASSIGN_OR_RETURN(Statement update, database_.Prepare("UPDATE vm SET disk_path = ?2,"
+                                                         " disk_format = ?3 WHERE id = ?1"));
+    RETURN_IF_ERROR(update.Run(vm_id, disk.path, disk.format));
+  }
+  if (disk.layer_id.empty()) {
+    ASSIGN_OR_RETURN(Statement drop, database_.Prepare("DELETE FROM vm_disk_layer"
+                                                       " WHERE vm_id = ?1"));
+    return drop.Run(vm_id);
+  }
+  ASSIGN_OR_RETURN(Statement set,
+                   database_.Prepare("INSERT INTO vm_disk_layer (vm_id, layer_id) VALUES (?1, ?2)"
+                                     " ON CONFLICT (vm_id) DO UPDATE SET layer_id = ?2"));
+  return set.Run(vm_id, disk.layer_id);
+}
+
+absl::Status VmTable::SetDiskBytes(std::string_view vm_id, uint64_t bytes) {
+  ASSIGN_OR_RETURN(Statement update,
+                   database_.Prepare("UPDATE vm SET disk_bytes = ?2 WHERE id = ?1"));
+  return update.Run(vm_id, bytes);
 }
 
 absl::Status VmTable::SetBootRetries(std::string_view vm_id, uint32_t retries) {

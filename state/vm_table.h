@@ -20,8 +20,8 @@ struct NameHolder {
   std::string dir_name;
 };
 
-// The tables vm, vm_label, machine and machine_process as records. Every function is a part of the
-// caller's transaction. Lives where its database lives.
+// The tables vm, vm_label, vm_image, vm_parent, vm_disk_layer, machine and machine_process as
+// records. Every function is a part of the caller's transaction. Lives where its database lives.
 class VmTable {
  public:
   // Borrows `database`.
@@ -45,11 +45,15 @@ class VmTable {
   // What Store::UpdateConfig replaces.
   absl::Status SetConfig(std::string_view vm_id, const VmConfig& config);
   absl::Status SetDisk(std::string_view vm_id, const DiskRow& disk);
+  absl::Status SetDiskBytes(std::string_view vm_id, uint64_t bytes);
   absl::Status SetBootRetries(std::string_view vm_id, uint32_t retries);
   absl::Status SetRestarts(std::string_view vm_id, uint32_t restarts);
   absl::Status SetStartedNow(std::string_view vm_id);
   // Removes the VM with all rows that cascade. FailedPrecondition while it has a machine row.
   absl::Status Delete(std::string_view vm_id);
+
+  // Nothing is done without an image.
+  absl::Status InsertImage(std::string_view vm_id, const std::optional<VmImageRow>& image);
 
   absl::Status InsertMachine(std::string_view vm_id, const MachineRow& machine);
   // OK when there is none.
@@ -60,7 +64,10 @@ class VmTable {
   absl::Status ReadLabels(VmRecord& vm);
   absl::Status InsertLabels(std::string_view vm_id,
                             const std::map<std::string, std::string>& labels);
+  absl::Status InsertParent(std::string_view vm_id, const VmParent& parent);
   absl::Status ReadCompanions(VmRecord& vm);
+  // What of a VM lies in rows of other tables.
+  absl::Status ReadRest(VmRecord& vm);
 
   Database& database_;
 };

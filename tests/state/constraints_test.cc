@@ -20,6 +20,10 @@ std::string InsertVm(std::string_view id, std::string_view name, std::string_vie
       id, name, dir_name, request_id, more_columns, more_values);
 }
 
+std::string InsertForward(std::string_view values) {
+  return fmt::format("INSERT INTO forward VALUES ({})", values);
+}
+
 // VMs 'v1' (named web), 'v2' (named new while its directory is old) and 'v3'; no leases.
 struct ConstraintContext : LeaseContext {
   ConstraintContext() : LeaseContext(0) {
@@ -31,6 +35,10 @@ struct ConstraintContext : LeaseContext {
     REQUIRE_OK(Run("INSERT INTO port_lease VALUES ('tcp', 80, '127.0.0.1', 'v1', '', '')"));
     REQUIRE_OK(Run("INSERT INTO port_lease VALUES ('tcp', 443, '0.0.0.0', 'v1', '', '')"));
     REQUIRE_OK(Run("INSERT INTO port_lease VALUES ('tcp', 22, '::', 'v1', '', '')"));
+    REQUIRE_OK(Run(InsertForward("'f1', 'v1', 0, 'tcp', '127.0.0.1', 80, NULL, 'tcp', 80, NULL")));
+    REQUIRE_OK(Run(InsertForward("'f2', 'v1', 0, 'unix', NULL, NULL, '/a', 'tcp', 80, NULL")));
+    REQUIRE_OK(Run(InsertForward("'f3', 'v1', 1, 'unix', NULL, NULL, '/a', 'tcp', 9000, NULL")));
+    REQUIRE_OK(Run(InsertForward("'f4', 'v1', 1, 'unix', NULL, NULL, '/a', 'unix', NULL, '/b'")));
   }
 };
 
@@ -47,6 +55,49 @@ void CheckRefused(const Case& refused) {
   INFO(status.ToString());
   CHECK_FALSE(status.ok());
   CHECK(Message(status).ends_with(refused.message));
+}
+
+TEST_CASE("SQLite itself refuses two forwards at one address", "[state][constraints]") {
+  const Case cases[] = {
+      {"a port", InsertForward("'f9', 'v3', 0, 'tcp', '127.0.0.1', 80, NULL, 'tcp', 1, NULL"),
+       "UNIQUE constraint failed: forward.host_kind, forward.host_ip, forward.host_port"},
+      {"a path", InsertForward("'f9', 'v3', 0, 'unix', NULL, NULL, '/a', 'tcp', 1, NULL"),
+       "UNIQUE constraint failed: forward.host_path"},
+      {"a guest's port",
+       InsertForward("'f9', 'v1', 1, 'tcp', '127.0.0.1', 1, NULL, 'tcp', 9000,"
+                     " NULL"),
+       "UNIQUE constraint failed: index 'forward_guest'"},
+      {"a guest's path",
+       InsertForward("'f9', 'v1', 1, 'tcp', '127.0.0.1', 1, NULL, 'unix', NULL,"
+                     " '/b'"),
+       "UNIQUE constraint failed: index 'forward_guest'"},
+      {"of nobody", InsertForward("'f9', 'v9', 0, 'tcp', '127.0.0.1', 81, NULL, 'tcp', 1, NULL"),
+       "FOREIGN KEY constraint failed"},
+  };
+  for (const Case& refused : cases) CheckRefused(refused);
+}
+
+TEST_CASE("SQLite itself refuses a forward that makes no sense", "[state][constraints]") {
+  for (const std::string_view values :
+       {"'f9', 'v1', 0, 'tcp', NULL, 81, NULL, 'tcp', 80, NULL",
+        "'f9', 'v1', 0, 'tcp', '127.0.0.1', 0, NULL, 'tcp', 80, NULL",
+        "'f9', 'v1', 0, 'tcp', '127.0.0.1', NULL, NULL, 'tcp', 80, NULL",
+        "'f9', 'v1', 0, 'tcp', '127.0.0.1', 81, '/c', 'tcp', 80, NULL",
+        "'f9', 'v1', 0, 'unix', NULL, NULL, 'relative', 'tcp', 80, NULL",
+        "'f9', 'v1', 0, 'unix', NULL, NULL, NULL, 'tcp', 80, NULL",
+        "'f9', 'v1', 0, 'unix', NULL, 81, '/c', 'tcp', 80, NULL",
+        "'f9', 'v1', 0, 'tcp', '127.0.0.1', 81, NULL, 'tcp', 0, NULL",
+        "'f9', 'v1', 0, 'tcp', '127.0.0.1', 81, NULL, 'unix', NULL, NULL",
+        "'f9', 'v1', 0, 'udp', '127.0.0.1', 81, NULL, 'tcp', 80, NULL",
+        "'f9', 'v1', 0, 'tcp', '127.0.0.1', 81, NULL, 'udp', 80, NULL",
+        "'f9', 'v1', 1, 'udp', '127.0.0.1', 81, NULL, 'udp', 80, NULL",
+        "'f9', 'v1', 2, 'tcp', '127.0.0.1', 81, NULL, 'tcp', 80, NULL"}) {
+    INFO(values);
+    ConstraintContext context;
+    const absl::Status status = context.Run(InsertForward(values));
+    CHECK_FALSE(status.ok());
+    CHECK(Message(status).find("CHECK constraint failed") != std::string_view::npos);
+  }
 }
 
 TEST_CASE("SQLite itself refuses to give a number out twice", "[state][constraints]") {

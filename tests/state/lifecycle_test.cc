@@ -25,6 +25,8 @@ delete         .         deleting  .         .         .         .         delet
 force-delete   .         deleting  .         deleting  deleting  deleting  deleting  deleting  .
 rename         .         created   .         .         .         .         stopped   failed    .
 update         .         created   .         .         .         .         stopped   failed    .
+fork           .         created   .         running   paused    .         stopped   failed    .
+restore        .         created   .         .         .         .         stopped   failed    .
 create-done    created   .         .         .         .         .         .         .         .
 create-failed  deleting  deleting  deleting  .         .         .         .         .         .
 launched       .         .         running   .         .         .         .         .         .

@@ -204,7 +204,9 @@ TEST_CASE("the file as it was is kept beside the migrated one", "[state][migrati
   CHECK(ValueOf(kept->QueryInt64("SELECT count(*) FROM vm")) == 2);
   CHECK(ValueOf(kept->QueryInt64("PRAGMA application_id")) == kApplicationId);
   context.database.reset();
-  CHECK(context.Files() == std::vector<std::string>{"state.db", "state.db.schema-1.bak"});
+  CHECK(context.Files() == std::vector<std::string>{"state.db", "state.db.schema-1.bak",
+                                                    "state.db.schema-2.bak",
+                                                    "state.db.schema-3.bak"});
 }
 
 TEST_CASE("a backup holds what was still in the log", "[state][migrations]") {
@@ -243,7 +245,9 @@ TEST_CASE("a backup of an earlier try is replaced", "[state][migrations]") {
   CHECK(VersionOf(context.backup()) == 1);
   CHECK(testing::ModeOf(context.backup()) == 0600);
   context.database.reset();
-  CHECK(context.Files() == std::vector<std::string>{"state.db", "state.db.schema-1.bak"});
+  CHECK(context.Files() == std::vector<std::string>{"state.db", "state.db.schema-1.bak",
+                                                    "state.db.schema-2.bak",
+                                                    "state.db.schema-3.bak"});
 }
 
 TEST_CASE("without room for a backup nothing is migrated", "[state][migrations]") {
@@ -352,6 +356,32 @@ TEST_CASE("a stored file of every schema comes up as the newest one", "[state][m
     old.database = ValueOf(Database::Open(old.path()));
     CHECK(SchemaOf(*old.database) == SchemaOf(*fresh.database));
   }
+}
+
+// --- Schema 2 -> 3. ---
+
+TEST_CASE("a lease that schema 2 kept for a forward goes, since there was no forward",
+          "[state][migrations]") {
+  Context context;
+  REQUIRE_OK(context.database->Trust());
+  REQUIRE_OK(context.database->Execute(ValueOf(ReadFile(EMBER_TEST_DATA "/schema-2.sql"))));
+  context.database.reset();
+  const auto store = ValueOf(Store::Open(context.dir.path()));
+  CHECK(ValueOf(store->ListPorts()).empty());
+  CHECK(ValueOf(store->ListForwards()).empty());
+}
+
+TEST_CASE("the forwards of schema 3 are read", "[state][migrations]") {
+  Context context;
+  REQUIRE_OK(context.database->Trust());
+  REQUIRE_OK(context.database->Execute(ValueOf(ReadFile(EMBER_TEST_DATA "/schema-3.sql"))));
+  context.database.reset();
+  const auto store = ValueOf(Store::Open(context.dir.path()));
+  const auto forwards = ValueOf(store->ListForwards());
+  REQUIRE(forwards.size() == 2);
+  CHECK(DescribeForward(forwards[0]) == "tcp 127.0.0.1:8080 -> tcp 80");
+  CHECK(DescribeForward(forwards[1]) == "/tmp/agent.sock <- tcp 9000");
+  CHECK(ValueOf(store->ListPorts()).size() == 1);
 }
 
 }  // namespace

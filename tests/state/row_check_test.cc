@@ -103,6 +103,12 @@ TEST_CASE("rows that don't fit each other are named", "[state][row_check]") {
         {"a"},
         "vm 'a' has block 0 of 10.9.0.0/16, the subnet is "
         "10.100.0.0/16"}},
+      {"INSERT INTO forward VALUES ('f-1', '{1}', 0, 'udp', '127.0.0.1', 53, NULL, 'udp', 53, "
+       "NULL);"
+       "INSERT INTO port_lease VALUES ('udp', 53, '127.0.0.1', '{0}', '53', 'forward');",
+       {"forward-unleased",
+        {"b"},
+        "vm 'b' has a forward from udp port 53 on 127.0.0.1, which is not leased to it"}},
       {"UPDATE vm SET state = 'running' WHERE id = '{0}';",
        {"machine-missing", {"a"}, "vm 'a' is running without a machine on record"}},
       {"UPDATE vm SET state = 'paused' WHERE id = '{0}';",
