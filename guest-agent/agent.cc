@@ -41,6 +41,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const Context& context,
 Agent::~Agent() {
   context_.loop.CancelTimer(announcement_timer_);
   if (announcement_.valid()) context_.loop.Forget(announcement_.get());
+  context_.joints.Cut();
   if (options_.uds.empty()) return;
   // Only files that are ours: a server exists once its socket does.
   if (framed_ != nullptr) unlink(FramedPath(options_).c_str());

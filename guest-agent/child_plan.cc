@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,6 +29,17 @@ EMBER_BARE bool ChangeUser(const ChildPlan& plan) {
   }
   return syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) == 0 &&
          syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) == 0;
+}
+
+EMBER_BARE bool SetLimits(ChildPlan& plan) {
+  for (size_t i = 0; i < plan.limit_count; ++i) {
+    plan.failed_limit = i;
+    if (setrlimit(static_cast<__rlimit_resource>(plan.limits[i].resource), &plan.limits[i].value) !=
+        0) {
+      return false;
+    }
+  }
+  return true;
 }
 
 EMBER_BARE bool EnterFolder(const ChildPlan& plan) {
@@ -70,6 +82,8 @@ EMBER_BARE int RunChild(void* argument) {
   }
   // Lowering what we raised can't fail.
   setrlimit(RLIMIT_NOFILE, &plan.files);
+  if (!SetLimits(plan)) Fail(plan, ChildStep::kLimit, errno);
+  if (plan.change_umask) umask(plan.umask);
   if (plan.change_user && !ChangeUser(plan)) Fail(plan, ChildStep::kUser, errno);
   if (!EnterFolder(plan)) Fail(plan, ChildStep::kFolder, errno);
   sigset_t none;

@@ -108,14 +108,20 @@ void Children::WhenIdle(std::function<void()> idle) {
   ReportIdle();
 }
 
+void Children::WhenNoneHungUp(std::function<void()> quiet) {
+  quiet_ = std::move(quiet);
+  ReportIdle();
+}
+
 void Children::WhenChildless(std::function<void()> childless) {
   childless_ = std::move(childless);
   Reap();
 }
 
 void Children::ReportIdle() {
-  if (!idle_ || !watched_.empty() || !hung_up_.empty()) return;
-  std::exchange(idle_, nullptr)();
+  if (!hung_up_.empty()) return;
+  if (quiet_) std::exchange(quiet_, nullptr)();
+  if (idle_ && watched_.empty()) std::exchange(idle_, nullptr)();
 }
 
 void Children::Reap() {

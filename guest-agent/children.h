@@ -40,11 +40,17 @@ class Children {
   // kHangUpGrace. Its end is not reported. Does nothing when it has ended.
   void HangUp(pid_t pid, pid_t foreground);
 
+  // Watches a child no more: it stays a child, and is not to be hung up.
+  void Release(pid_t pid) { watched_.erase(pid); }
+
   // SIGKILL now to every group that was hung up.
   void KillHungUp();
 
   // Calls `idle` once no child is watched and no group hung up; at once if that is so.
   void WhenIdle(std::function<void()> idle);
+
+  // Calls `quiet` once no group that was hung up is left; at once if that is so.
+  void WhenNoneHungUp(std::function<void()> quiet);
 
   // Calls `childless` once this process has no child of any kind; at once if that is so.
   void WhenChildless(std::function<void()> childless);
@@ -70,6 +76,7 @@ class Children {
   std::unordered_map<pid_t, Exited> watched_;
   std::unordered_map<pid_t, HungUp> hung_up_;  // by leader, which may be reaped already
   std::function<void()> idle_;
+  std::function<void()> quiet_;
   std::function<void()> childless_;
 };
 

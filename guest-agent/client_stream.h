@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -12,13 +13,14 @@ namespace ember::agent {
 
 // The protocol's version that is spoken here.
 inline constexpr uint32_t kProtocolMajor = 1;
-inline constexpr uint32_t kProtocolMinor = 0;
+inline constexpr uint32_t kProtocolMinor = 2;
 
-// The largest payload of one StdinData, StdoutData or StderrData, in bytes.
+// The largest payload of one Bytes frame, in bytes.
 inline constexpr size_t kMaxPayload = size_t{256} << 10;
 
 // What one client sends on the framed port (docs/agent-protocol.md): cuts it into frames and checks
-// that each is allowed where it stands, so that who uses the frames need not. Not thread-safe.
+// their order, Hello, then one request. What may follow that is the business of the request's task.
+// Not thread-safe.
 class ClientStream {
  public:
   void Append(std::string_view bytes) { frames_.Append(bytes); }
@@ -28,22 +30,17 @@ class ClientStream {
   // whatever else breaks the protocol. After an error the connection is to be ended.
   absl::StatusOr<std::optional<v1::ClientFrame>> Next();
 
-  // Allows so many more bytes of StdinData.
-  void GrantInput(uint64_t bytes) { credit_ += bytes; }
+  // Bytes that no frame was made of yet; they are the caller's from now on.
+  std::string TakeRest() { return frames_.TakeRest(); }
 
  private:
-  enum class Phase { kHello, kRequest, kSession, kOver };
+  enum class Phase { kHello, kRequest, kSession };
 
   absl::Status Check(const v1::ClientFrame& frame);
   absl::Status CheckHello(const v1::ClientFrame& frame);
-  absl::Status CheckRequest(const v1::ClientFrame& frame);
-  absl::Status CheckSession(const v1::ClientFrame& frame);
-  absl::Status CheckInput(const v1::ClientFrame& frame);
 
   FrameReader frames_;
   Phase phase_ = Phase::kHello;
-  uint64_t credit_ = 0;
-  bool input_ended_ = false;
 };
 
 }  // namespace ember::agent

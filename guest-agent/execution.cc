@@ -26,9 +26,17 @@ absl::StatusOr<std::unique_ptr<Execution>> Execution::Start(EventLoop& loop, Chi
                                                             const ProcessSpec& spec,
                                                             Events events) {
   ASSIGN_OR_RETURN(SpawnedProcess process, spawner.Spawn(spec));
+  return Adopt(loop, children, std::move(process),
+               spec.terminal.has_value() ? StreamKind::kTerminal : StreamKind::kPipes,
+               std::move(events));
+}
+
+absl::StatusOr<std::unique_ptr<Execution>> Execution::Adopt(EventLoop& loop, Children& children,
+                                                            SpawnedProcess process, StreamKind kind,
+                                                            Events events) {
   std::unique_ptr<Execution> execution(new Execution(loop, children, std::move(events)));
   execution->pid_ = process.pid;
-  execution->terminal_ = spec.terminal.has_value();
+  execution->terminal_ = kind == StreamKind::kTerminal;
   children.Watch(process.pid, [e = execution.get()](ExitStatus exit) { e->OnExit(exit); });
   // From here on the destructor undoes it all.
   RETURN_IF_ERROR(execution->Watch(std::move(process)));
@@ -112,7 +120,9 @@ void Execution::FlushInput() {
     input_done_ = 0;
   }
   if (input_.valid()) {
-    if (input_queue_.empty() && input_ending_ && !terminal_) {
+    // A terminal goes on after an end of file: somebody else may come and type.
+    if (terminal_ && input_queue_.empty()) input_ending_ = false;
+    if (input_queue_.empty() && input_ending_) {
       CloseInput();
     } else {
       loop_.Rearm(input_.get(), input_queue_.empty() ? 0U : uint32_t{EPOLLOUT});
@@ -166,11 +176,26 @@ pid_t Execution::ForegroundGroup() const {
   return group;
 }
 
-void Execution::Signal(int number) {
+void Execution::Signal(int number, SignalTarget target) {
   if (exit_.has_value()) return;
-  const pid_t foreground = ForegroundGroup();
-  // Not reaped yet, so the group is still ours; one that has just become empty needs no signal.
+  // Not reaped yet, so pid and group are still ours; a group that has just become empty needs no
+  // signal.
+  if (target == SignalTarget::kLeader) {
+    kill(pid_, number);
+    return;
+  }
+  const pid_t foreground = target == SignalTarget::kForeground ? ForegroundGroup() : 0;
   kill(-(foreground > 1 ? foreground : pid_), number);
+}
+
+SpawnedProcess Execution::Release() {
+  children_.Release(pid_);
+  for (Source* source : {&out_, &err_}) {
+    if (source->fd.valid()) loop_.Forget(source->fd.get());
+  }
+  if (input_.valid()) loop_.Forget(input_.get());
+  exit_.emplace();  // the destructor has nothing to hang up
+  return {pid_, std::move(input_), std::move(out_.fd), std::move(err_.fd)};
 }
 
 void Execution::OnExit(ExitStatus exit) {

@@ -16,6 +16,10 @@
 namespace ember::agent {
 
 enum class OutputStream { kOut, kErr };
+enum class StreamKind { kPipes, kTerminal };
+// Who gets a signal: the process group (on a terminal its foreground group), the process's own
+// group, or the process alone.
+enum class SignalTarget { kForeground, kGroup, kLeader };
 
 // One process of a session with its streams. What it has written by the time it ends is delivered
 // before its end is reported; what its descendants write later is not waited for (they may keep the
@@ -33,6 +37,10 @@ class Execution {
   // Starts the process; errors as Spawner::Spawn. `loop` and `children` outlive the execution.
   static absl::StatusOr<std::unique_ptr<Execution>> Start(EventLoop& loop, Children& children,
                                                           Spawner& spawner, const ProcessSpec& spec,
+                                                          Events events);
+  // Takes over a process that runs already, a child of ours. After an error it is hung up.
+  static absl::StatusOr<std::unique_ptr<Execution>> Adopt(EventLoop& loop, Children& children,
+                                                          SpawnedProcess process, StreamKind kind,
                                                           Events events);
   // Hangs the process group up if the process has not ended.
   ~Execution();
@@ -53,9 +61,12 @@ class Execution {
 
   // Changes the size of the terminal; without one nothing happens.
   void Resize(TerminalSize size);
-  // Sends a signal to the process group; on a terminal to its foreground group. Nothing happens
-  // after the process has ended.
-  void Signal(int number);
+  // Nothing happens after the process has ended.
+  void Signal(int number, SignalTarget target = SignalTarget::kForeground);
+
+  // Gives the process up: it goes on and keeps its streams. Input that it has not taken is lost.
+  // Only Adopt may follow, of this process or of the program that it becomes; not after the end.
+  SpawnedProcess Release();
 
  private:
   // One of our reading ends.

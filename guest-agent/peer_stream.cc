@@ -111,6 +111,20 @@ void PeerStream::Finish() {
   Flush();
 }
 
+UniqueFd PeerStream::Release() {
+  phase_ = Phase::kOver;
+  loop_.CancelTimer(std::exchange(linger_timer_, 0));
+  loop_.Forget(socket_.get());
+  return std::move(socket_);
+}
+
+std::string PeerStream::TakePending() {
+  std::string rest = std::move(queue_);
+  rest.erase(0, std::exchange(sent_, 0));
+  queue_.clear();
+  return rest;
+}
+
 void PeerStream::StartLingering() {
   phase_ = Phase::kLingering;
   if (input_ended_ || shutdown(socket_.get(), SHUT_WR) != 0) return End();

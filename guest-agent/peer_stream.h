@@ -47,6 +47,11 @@ class PeerStream {
   // byte. What it still sends is dropped, for 2 s at most, so that no reset overtakes the queue.
   void Finish();
 
+  // Gives the socket up: nothing is called any more. What waits in the queue stays there.
+  UniqueFd Release();
+  // What waits in the queue, of a stream that was released.
+  std::string TakePending();
+
  private:
   enum class Phase { kOpen, kFinishing, kLingering, kOver };
 

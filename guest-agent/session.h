@@ -1,56 +1,53 @@
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <string_view>
 
 #include "base/unique_fd.h"
 #include "guest-agent/client_stream.h"
 #include "guest-agent/connection.h"
 #include "guest-agent/context.h"
-#include "guest-agent/execution.h"
 #include "guest-agent/peer_stream.h"
+#include "guest-agent/session_task.h"
 
 namespace ember::agent {
 
-// One connection on the framed port, and so one session: docs/agent-protocol.md. Holds at most
-// kOutputLimit plus one read of output and kInputCredit of input. Destroying it ends the session as
-// a client that goes away does. Lives on the event loop.
-class Session : public Connection {
+// One connection on the framed port, and so one session: docs/agent-protocol.md. Destroying it ends
+// the session as a client that goes away does. Lives on the event loop.
+class Session : public Connection, private ClientLink {
  public:
-  // Input that a client may send ahead of the process, in bytes.
-  static constexpr uint64_t kInputCredit = 256 << 10;
-  // Output that waits for the client before the process is stopped in its write, in bytes.
-  static constexpr size_t kOutputLimit = size_t{256} << 10;
-
   // Serves `socket`; calls `over` once when there is nothing more to do, never from within Create.
   static absl::StatusOr<std::unique_ptr<Connection>> Create(const Context& context, UniqueFd socket,
                                                             std::function<void()> over);
+  ~Session() override;
 
  private:
   Session(const Context& context, UniqueFd socket, std::function<void()> over);
-  void OnReceived(std::string_view bytes);
+  // Hands on the frames that are there.
+  void Proceed();
   void Handle(const v1::ClientFrame& frame);
   void ReplyHello(const v1::Hello& hello);
-  void StartExec(const v1::ExecStart& start);
-  void Shutdown(const v1::Shutdown& request);
-  void OnOutput(OutputStream stream, std::string_view bytes);
-  void OnInputConsumed(size_t bytes);
-  void OnEnded(const ExitStatus& exit);
-  void OnSent();
-  void SendCredit();
-  void Send(const v1::AgentFrame& frame);
-  void Fail(const absl::Status& status);
+  void StartTask(const v1::ClientFrame& request);
+  // Ends the task, then the session with Failure. Not from within a call of the task.
+  void Refuse(const absl::Status& status);
+
+  void Send(const v1::AgentFrame& frame) override;
+  size_t pending() const override { return peer_.pending(); }
+  void SetReading(Reading reading) override;
+  void Finish() override;
+  void Fail(const absl::Status& status) override;
+  TakenSocket Take() override;
 
   const Context context_;
   const std::function<void()> over_;
   PeerStream peer_;
   ClientStream stream_;
-  v1::AgentFrame output_frame_;  // reused: its payload keeps its memory
-  std::unique_ptr<Execution> execution_;
-  uint64_t credit_due_ = 0;  // consumed and not yet told to the client
-  bool finished_ = false;    // the last frame is queued
+  Reading reading_ = Reading::kOn;
+  bool corked_ = false;
+  bool finished_ = false;  // the last frame is queued, or the connection was taken
+  // Tasks on the loop find here whether we still live. Shared with them.
+  std::shared_ptr<Session*> self_;
+  std::unique_ptr<SessionTask> task_;  // goes first: it uses the others
 };
 
 }  // namespace ember::agent

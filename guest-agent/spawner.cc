@@ -144,7 +144,7 @@ absl::Status ExecFailure(const ProcessSpec& spec, int error) {
     case ENFILE:
       return ResourceExhausted("cannot execute '{}': {}", program, reason);
     default:
-      return PermissionDenied("cannot execute '{}': {}", program, reason);
+      return FailedPrecondition("cannot execute '{}': {}", program, reason);
   }
 }
 
@@ -156,16 +156,24 @@ absl::Status Failure(const ProcessSpec& spec, const ChildPlan& plan) {
       return ErrnoStatus(error, "controlling terminal");
     case ChildStep::kStreams:
       return ErrnoStatus(error, "standard streams");
+    case ChildStep::kLimit: {
+      const ResourceLimit& limit = spec.limits[plan.failed_limit];
+      if (error == EPERM) {
+        return PermissionDenied("limit '{}': the guest's kernel does not permit {}", limit.name,
+                                limit.value.rlim_max);
+      }
+      return FailedPrecondition("limit '{}': {}", limit.name, reason);
+    }
     case ChildStep::kUser:
       if (error == EAGAIN) return ResourceExhausted("user '{}': {}", spec.account->name, reason);
-      return PermissionDenied("cannot become user '{}': {}", spec.account->name, reason);
+      return FailedPrecondition("cannot become user '{}': {}", spec.account->name, reason);
     case ChildStep::kFolder:
       if (error == ENOENT || error == ENOTDIR) {
         return NotFound("working directory '{}': {}", spec.folders.back(), reason);
       }
-      return PermissionDenied("working directory '{}': {}", spec.folders.back(), reason);
+      return FailedPrecondition("working directory '{}': {}", spec.folders.back(), reason);
     case ChildStep::kInterpreter:
-      return PermissionDenied(
+      return FailedPrecondition(
           "cannot execute '{}': the interpreter or loader that it names does not exist",
           spec.argv[0]);
     case ChildStep::kExec:
@@ -218,6 +226,8 @@ absl::StatusOr<std::unique_ptr<Spawner>> Spawner::Create() {
 Spawner::Spawner(rlimit child_files)
     : child_files_(child_files), stack_(std::make_unique<char[]>(kStackSize)) {}
 
+Spawner::~Spawner() { setrlimit(RLIMIT_NOFILE, &child_files_); }
+
 absl::StatusOr<SpawnedProcess> Spawner::Spawn(const ProcessSpec& spec) {
   RETURN_IF_ERROR(CheckWords(spec));
   ASSIGN_OR_RETURN(Streams streams, spec.terminal.has_value()
@@ -236,6 +246,10 @@ absl::StatusOr<SpawnedProcess> Spawner::Spawn(const ProcessSpec& spec) {
   plan.streams = {streams.input.get(), streams.output.get(), streams.error.get()};
   plan.terminal = spec.terminal.has_value();
   plan.files = child_files_;
+  plan.limits = spec.limits.data();
+  plan.limit_count = spec.limits.size();
+  plan.change_umask = spec.umask.has_value();
+  plan.umask = spec.umask.value_or(0);
   if (spec.account.has_value()) {
     plan.change_user = true;
     // Without root's rights only the same user is possible, and its groups are as they are.

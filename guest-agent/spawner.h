@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
 #include "guest-agent/account.h"
+#include "guest-agent/resource_limit.h"
 
 namespace ember::agent {
 
@@ -33,6 +34,8 @@ struct ProcessSpec {
   std::optional<Account> account;          // nothing: who we are
   std::optional<TerminalSize> terminal;    // a pseudo-terminal instead of pipes
   InputSource input = InputSource::kPipe;  // without a terminal
+  std::optional<mode_t> umask;             // nothing: ours
+  std::vector<ResourceLimit> limits;       // each at most once
 };
 
 // A process that has been executed, and our ends of its streams: non-blocking and close-on-exec.
@@ -52,11 +55,16 @@ class Spawner {
   // signal ignored, the limit of descriptors raised (children get the old one back). Call it once,
   // early. EPIPE comes as a result, not as a signal, from then on: SIGPIPE is blocked.
   static absl::StatusOr<std::unique_ptr<Spawner>> Create();
+  // Puts the limit of descriptors back.
+  ~Spawner();
+  Spawner(const Spawner&) = delete;
+  Spawner& operator=(const Spawner&) = delete;
 
   // Starts a process in a session and a process group of its own, with default signals. The caller
   // reaps it. After a failure nothing is left. Errors: NotFound (program, working directory),
-  // PermissionDenied (they exist but can't be used), ResourceExhausted (no processes, memory,
-  // descriptors or terminals), InvalidArgument (an empty argv, NUL bytes).
+  // FailedPrecondition (they exist but can't be used), PermissionDenied (a limit),
+  // ResourceExhausted (no processes, memory, descriptors or terminals), InvalidArgument (an empty
+  // argv, NUL bytes).
   absl::StatusOr<SpawnedProcess> Spawn(const ProcessSpec& spec);
 
  private:

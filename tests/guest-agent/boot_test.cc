@@ -1,12 +1,17 @@
 #include <sys/mount.h>
 
+#include <fstream>
+
 #include "guest-agent/boot/boot_options.h"
 #include "guest-agent/boot/kernel_modules.h"
 #include "guest-agent/boot/mount.h"
+#include "guest-agent/boot/volume_mounts.h"
 #include "tests/support/catch.h"
+#include "tests/support/temp_dir.h"
 
 using namespace ember;
 using namespace ember::agent;
+using ember::testing::TempDir;
 
 TEST_CASE("an empty kernel command line boots the usual disk", "[agent][boot]") {
   const BootOptions options = ParseKernelCommandLine("console=ttyS0 quiet\n");
@@ -26,6 +31,29 @@ TEST_CASE("the kernel command line says what to boot", "[agent][boot]") {
   CHECK(options.choice == InitChoice::kAgent);
   CHECK(options.init == "/sbin/openrc-init");
   CHECK(options.log_level == LogLevel::kDebug);
+}
+
+TEST_CASE("the kernel command line says whose disk it is and what else to mount", "[agent][boot]") {
+  const BootOptions options = ParseKernelCommandLine(
+      "ember.instance=0b1c ember.mount=data:/srv/data ember.mount=\"ro:/a b:ro\" "
+      "ember.mount=odd:/x:rw:ro ember.mount=:/x ember.mount=x ember.mount=x: ember.mount=x:y "
+      "ember.mount=x:/");
+  CHECK(options.instance == "0b1c");
+  CHECK(options.volumes == std::vector<VolumeMount>{{"data", "/srv/data", false},
+                                                    {"ro", "/a b", true},
+                                                    {"odd", "/x:rw", true}});
+}
+
+TEST_CASE("a disk is found by its serial number", "[agent][boot]") {
+  const TempDir sysfs;
+  for (const char* disk : {"vda", "vdb", "vdc"}) {
+    std::filesystem::create_directories(sysfs / "block" / disk);
+  }
+  std::ofstream(sysfs / "block/vdb/serial") << "data-2\n";
+  std::ofstream(sysfs / "block/vdc/serial") << "data";
+  CHECK(DiskWithSerial(sysfs.path(), "data") == "vdc");
+  CHECK(DiskWithSerial(sysfs.path(), "data-2") == "vdb");
+  CHECK(DiskWithSerial(sysfs.path(), "dat").empty());
 }
 
 TEST_CASE("values that make no sense leave the default", "[agent][boot]") {

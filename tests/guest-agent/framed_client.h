@@ -27,6 +27,10 @@ class FramedClient {
     std::optional<int> code;
     std::optional<int> signal;
     std::optional<v1::Failure> failure;
+    uint64_t lost = 0;
+    bool follow_ended = false;
+    std::optional<v1::ProcessList> list;
+    bool done = false;
   };
 
   // Says Hello and takes the reply.
@@ -92,6 +96,10 @@ class FramedClient {
     outcome.out += frame->stdout_data().payload();
     outcome.err += frame->stderr_data().payload();
     outcome.credit += frame->stdin_credit().bytes();
+    outcome.lost += frame->output_lost().bytes();
+    if (frame->has_follow_ended()) outcome.follow_ended = true;
+    if (frame->has_process_list()) outcome.list = frame->process_list();
+    if (frame->has_done()) outcome.done = true;
     if (frame->has_failure()) outcome.failure = frame->failure();
     if (frame->has_exec_exited() && frame->exec_exited().how_case() == v1::ExecExited::kCode) {
       outcome.code = frame->exec_exited().code();

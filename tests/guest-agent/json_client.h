@@ -40,6 +40,15 @@ class JsonClient {
     Send(request);
     return Receive();
   }
+  // What a command wrote to its standard output.
+  std::string Shell(const std::string& command);
+  // The error that a request gets.
+  std::string Refusal(const nlohmann::json& request) {
+    const nlohmann::json reply = Call(request);
+    INFO(reply.dump());
+    REQUIRE(reply.size() == 1);
+    return reply.at("error");
+  }
   std::string ErrorOf(std::string_view line) {
     SendRaw(std::string(line) + "\n");
     return Receive().value("error", "");
@@ -54,6 +63,13 @@ class JsonClient {
 
 inline nlohmann::json ExecRequest(const std::string& command) {
   return {{"op", "exec"}, {"command", command}};
+}
+
+inline std::string JsonClient::Shell(const std::string& command) {
+  const nlohmann::json reply = Call(ExecRequest(command));
+  INFO(reply.dump());
+  REQUIRE(reply.at("exit_code") == 0);
+  return reply.at("stdout");
 }
 
 }  // namespace ember::testing
