@@ -16,8 +16,8 @@ namespace {
 // memory.
 constexpr size_t kMaxOutput = size_t{64} << 20;
 
-Response ResultOf(int code, std::string out, std::string err) {
-  return Response{{"exit_code", code}, {"stdout", std::move(out)}, {"stderr", std::move(err)}};
+std::string ResultOf(int code, std::string out, std::string err) {
+  return TextOf({{"exit_code", code}, {"stdout", std::move(out)}, {"stderr", std::move(err)}});
 }
 
 // What the agent's own environment lacks (process 1 has next to none) is filled in.

@@ -76,21 +76,24 @@ void JsonConnection::Start(const nlohmann::json& request) {
   const std::string op = OpOf(request);
   const StartOperation start = FindOperation(op);
   if (start == nullptr) return Respond(InvalidArgument("unknown op: {}", op));
-  operation_ = start(context_, request, [this](const absl::StatusOr<Response>& response) {
-    Respond(response);
+  operation_ = start(context_, request, [this](absl::StatusOr<std::string> line) {
+    Respond(std::move(line));
     // An answer that came later finds the loop of Proceed left. From within it, one that comes at
     // once goes on there.
     if (!proceeding_) Proceed();
   });
 }
 
-void JsonConnection::Respond(const absl::StatusOr<Response>& response) {
-  const Response body =
-      response.ok() ? *response : Response{{"error", std::string(Message(response.status()))}};
-  // Output of commands need not be UTF-8: each broken sequence becomes U+FFFD.
-  peer_.queue() +=
-      body.dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
-  peer_.queue() += '\n';
+void JsonConnection::Respond(absl::StatusOr<std::string> line) {
+  std::string text = line.ok() ? *std::move(line)
+                               : TextOf(Response{{"error", std::string(Message(line.status()))}});
+  text += '\n';
+  // A long line is not copied where nothing waits before it.
+  if (peer_.queue().empty()) {
+    peer_.queue() = std::move(text);
+  } else {
+    peer_.queue() += text;
+  }
   busy_ = false;
   peer_.Flush();
 }

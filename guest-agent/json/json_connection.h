@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "base/unique_fd.h"
@@ -28,7 +29,7 @@ class JsonConnection : public Connection {
   void Proceed();
   void Handle(std::string_view line);
   void Start(const nlohmann::json& request);
-  void Respond(const absl::StatusOr<Response>& response);
+  void Respond(absl::StatusOr<std::string> line);
 
   const Context context_;
   const std::function<void()> over_;

@@ -4,7 +4,7 @@
 namespace ember::agent {
 
 std::unique_ptr<Operation> StartPing(const Context&, const nlohmann::json&, Answer answer) {
-  answer(Response{{"ok", true}, {"uptime_seconds", UptimeSeconds()}});
+  answer(TextOf({{"ok", true}, {"uptime_seconds", UptimeSeconds()}}));
   return nullptr;
 }
 

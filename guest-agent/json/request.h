@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -18,12 +20,30 @@ absl::StatusOr<nlohmann::json> ParseRequest(std::string_view line);
 // none or the request is no object.
 std::string OpOf(const nlohmann::json& request);
 
-// A field that must be there. The errors are InvalidArgument with the protocol's text: "missing
-// '<field>' field" or "<op>: '<field>' must be a string".
+// Fields. One that is null counts as absent. The errors are InvalidArgument with the protocol's
+// text: "missing '<field>' field" or "<op>: '<field>' must be ...".
 absl::StatusOr<std::string> RequiredString(const nlohmann::json& request, const char* field);
+absl::StatusOr<std::string> OptionalString(const nlohmann::json& request, const char* field,
+                                           std::string_view otherwise);
 
-// A field that may be absent or null: an object of strings.
+// A string that can name a file: not empty, no zero byte.
+absl::StatusOr<std::string> RequiredPath(const nlohmann::json& request, const char* field);
+absl::StatusOr<std::string> OptionalPath(const nlohmann::json& request, const char* field,
+                                         std::string_view otherwise);
+
+// An object of strings; empty when absent.
 absl::StatusOr<std::map<std::string, std::string>> OptionalStrings(const nlohmann::json& request,
                                                                    const char* field);
+
+// An array of strings.
+absl::StatusOr<std::vector<std::string>> RequiredList(const nlohmann::json& request,
+                                                      const char* field);
+absl::StatusOr<std::vector<std::string>> OptionalList(const nlohmann::json& request,
+                                                      const char* field,
+                                                      std::vector<std::string> otherwise);
+
+// A whole number that is not negative.
+absl::StatusOr<uint64_t> OptionalNumber(const nlohmann::json& request, const char* field,
+                                        uint64_t otherwise);
 
 }  // namespace ember::agent
