@@ -7,6 +7,8 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,27 +16,31 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
 #include "guest-agent/boot/boot_options.h"
+#include "guest-agent/boot/identity.h"
 #include "guest-agent/boot/image_init.h"
 #include "guest-agent/boot/kernel_modules.h"
 #include "guest-agent/boot/mount.h"
 #include "guest-agent/boot/power_off.h"
 #include "guest-agent/boot/root_disk.h"
+#include "guest-agent/boot/root_files.h"
 #include "guest-agent/boot/root_switch.h"
 #include "guest-agent/boot/serve_as_init.h"
+#include "guest-agent/boot/volume_mounts.h"
 #include "guest-agent/environment.h"
 #include "guest-agent/guest_identity.h"
+#include "guest-agent/restart.h"
 
 namespace ember::agent {
 namespace {
 
 constexpr char kNewRoot[] = "/newroot";
-constexpr char kAgentPath[] = "/run/ember/emberd";
 constexpr absl::Duration kDiskLimit = absl::Seconds(10);
 
 // How far the boot is, in the kernel's time: to find where it goes.
@@ -75,12 +81,12 @@ void SetHostname(const std::string& wanted, const Log& log) {
 absl::Status CopyAgent() {
   const UniqueFd from(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   if (mkdir("/run/ember", 0755) != 0 && errno != EEXIST) return ErrnoStatus(errno, "/run/ember");
-  const UniqueFd to(open(kAgentPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755));
-  if (!from.valid() || !to.valid()) return ErrnoStatus(errno, kAgentPath);
+  const UniqueFd to(open(kInstalledAgent, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755));
+  if (!from.valid() || !to.valid()) return ErrnoStatus(errno, kInstalledAgent);
   ssize_t copied = 0;
   while ((copied = sendfile(to.get(), from.get(), nullptr, 1 << 20)) > 0) {
   }
-  return copied == 0 ? absl::OkStatus() : ErrnoStatus(errno, kAgentPath);
+  return copied == 0 ? absl::OkStatus() : ErrnoStatus(errno, kInstalledAgent);
 }
 
 // Whatever an image expects to find mounted, and what is not mounted yet.
@@ -116,13 +122,46 @@ void ProvideTmp(const Log& log) {
 }
 
 // What nobody waits for, in a process of its own: the caller is free at once, and whoever is
-// process 1 reaps it.
+// process 1 reaps it. It keeps none of our sockets: an agent that restarts listens on them anew.
 template <typename Work>
 void InBackground(Work work) {
   if (fork() != 0) return;
+  syscall(SYS_close_range, STDERR_FILENO + 1U, ~0U, 0U);
   nice(10);
   work();
   _exit(0);
+}
+
+// Makes the host keys that were removed. Whoever serves ssh finds the quick ones when it starts.
+void MakeHostKeys(const std::vector<std::vector<std::string>>& commands) {
+  setenv("PATH", std::string(kDefaultPath).c_str(), 1);
+  for (const std::vector<std::string>& command : commands) {
+    const pid_t child = fork();
+    if (child == 0) {
+      std::vector<char*> argv;
+      for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+      argv.push_back(nullptr);
+      execvp(argv[0], argv.data());
+      _exit(127);
+    }
+    while (child > 0 && waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+}
+
+// Before anything of the image runs that could use what it must not share with another VM.
+void RenewRootIdentity(const BootOptions& options, const Log& log) {
+  const auto root = RootFiles::Open("/");
+  if (!root.ok()) return LogFailure(log, root.status());
+  const auto identity = RenewIdentity(*root, options.instance, options.hostname);
+  if (!identity.ok()) return LogFailure(log, Annotate(identity.status(), "identity"));
+  if (!identity->renewed) return;
+  // Keys take seconds where the CPU is emulated.
+  InBackground([&] {
+    MakeHostKeys(identity->key_commands);
+    const auto root = RootFiles::Open("/");
+    LogFailure(log, root.ok() ? RecordIdentity(*root, options.instance) : root.status());
+  });
 }
 
 // The parent goes on as the image's init.
@@ -131,9 +170,9 @@ void StartAgent(const BootOptions& options) {
   setsid();
   const std::string level = fmt::format("--log-level={}", LogLevelName(options.log_level));
   const std::string path = fmt::format("PATH={}", kDefaultPath);
-  const char* const argv[] = {kAgentPath, level.c_str(), nullptr};
+  const char* const argv[] = {kInstalledAgent, level.c_str(), nullptr};
   const char* const env[] = {path.c_str(), "HOME=/root", "USER=root", "SHELL=/bin/sh", nullptr};
-  execve(kAgentPath, const_cast<char**>(argv), const_cast<char**>(env));
+  execve(kInstalledAgent, const_cast<char**>(argv), const_cast<char**>(env));
   _exit(127);
 }
 
@@ -152,9 +191,16 @@ absl::Status ReachRoot(const BootOptions& options, const Log& log) {
   return SwitchRoot(kNewRoot);
 }
 
+// What we were before has booted the guest; it goes on.
+[[noreturn]] void ResumeGuest() {
+  const BootOptions options = ParseKernelCommandLine(ReadFile("/proc/cmdline").value_or(""));
+  ServeAsInit(Log::ToStderr(options.log_level), [] {});
+}
+
 }  // namespace
 
 void BootGuest(char** argv) {
+  if (IsRestart()) ResumeGuest();
   const bool in_initramfs = RootIsInitramfs();
   if (in_initramfs) {
     // All that follows needs both. Without a console there is nobody yet to tell of a failure.
@@ -174,6 +220,8 @@ void BootGuest(char** argv) {
     }
     Mark(log, "root switched");
     MountSystem(log);
+    RenewRootIdentity(options, log);
+    MountVolumes(options, Cancellation::After(kDiskLimit), log);
   }
   LogFailure(log, BringUpLoopback());
   SetHostname(options.hostname, log);
@@ -184,7 +232,7 @@ void BootGuest(char** argv) {
   if (init.has_value()) {
     LogFailure(log, CopyAgent());
     StartAgent(options);
-    InBackground([&options, &log] { LogFailure(log, GrowRoot(options.root)); });
+    InBackground([&log] { LogFailure(log, GrowRoot()); });
     Mark(log, "starting the image's init");
     BecomeImageInit(*init, argv, log);
   }
@@ -192,14 +240,14 @@ void BootGuest(char** argv) {
   Mark(log, "system mounted");
   setenv("PATH", std::string(kDefaultPath).c_str(), 1);
   setenv("HOME", "/root", 1);
-  ServeAsInit(log, [&options, &log] {
+  ServeAsInit(log, [&log] {
     Mark(log, "serving");
-    InBackground([&options, &log] {
+    InBackground([&log] {
       LogFailure(log, Mount({.type = "cgroup2",
                              .target = "/sys/fs/cgroup",
                              .flags = MS_NOSUID | MS_NODEV | MS_NOEXEC}));
       LogFailure(log, CopyAgent());
-      LogFailure(log, GrowRoot(options.root));
+      LogFailure(log, GrowRoot());
     });
   });
 }

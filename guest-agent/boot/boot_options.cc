@@ -1,5 +1,7 @@
 #include "guest-agent/boot/boot_options.h"
 
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace ember::agent {
@@ -24,6 +26,21 @@ std::vector<std::string> WordsOf(std::string_view line) {
   return words;
 }
 
+// NAME:PATH[:ro]
+std::optional<VolumeMount> ParseVolumeMount(std::string_view value) {
+  VolumeMount volume;
+  const size_t colon = value.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  volume.name = value.substr(0, colon);
+  value.remove_prefix(colon + 1);
+  constexpr std::string_view kReadOnly = ":ro";
+  volume.read_only = value.ends_with(kReadOnly);
+  if (volume.read_only) value.remove_suffix(kReadOnly.size());
+  volume.path = value;
+  const bool whole = !volume.name.empty() && volume.path.size() > 1 && volume.path[0] == '/';
+  return whole ? std::optional(std::move(volume)) : std::nullopt;
+}
+
 void Apply(std::string_view name, std::string_view value, BootOptions& options) {
   if (value.empty()) return;
   if (name == "ember.root") options.root = value;
@@ -32,6 +49,10 @@ void Apply(std::string_view name, std::string_view value, BootOptions& options) 
   if (name == "ember.hostname") options.hostname = value;
   if (name == "ember.init" && value == "agent") options.choice = InitChoice::kAgent;
   if (name == "ember.init" && value == "auto") options.choice = InitChoice::kAuto;
+  if (name == "ember.instance") options.instance = value;
+  if (name == "ember.mount") {
+    if (auto volume = ParseVolumeMount(value)) options.volumes.push_back(*std::move(volume));
+  }
   if (name == "ember.log") options.log_level = ParseLogLevel(value).value_or(options.log_level);
   if (name == "init") options.init = value;
 }

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/log.h"
@@ -11,6 +12,15 @@ namespace ember::agent {
 
 // Who is process 1 once the root is mounted: the image's init if there is one, or the agent.
 enum class InitChoice { kAuto, kAgent };
+
+// A data volume: a disk whose serial number is `name`, to be mounted at an absolute path.
+struct VolumeMount {
+  std::string name;
+  std::string path;
+  bool read_only = false;
+
+  friend bool operator==(const VolumeMount&, const VolumeMount&) = default;
+};
 
 // What the kernel's command line says to the initramfs (docs/agent-protocol.md, "Booting a VM").
 struct BootOptions {
@@ -21,6 +31,9 @@ struct BootOptions {
   InitChoice choice = InitChoice::kAuto;  // ember.init=auto|agent
   std::string init;                       // init=: the image's init, before the usual places
   LogLevel log_level = LogLevel::kInfo;   // ember.log=
+
+  std::string instance;              // ember.instance=: the VM's id; empty: not known
+  std::vector<VolumeMount> volumes;  // ember.mount=NAME:PATH[:ro], each
 
   friend bool operator==(const BootOptions&, const BootOptions&) = default;
 };

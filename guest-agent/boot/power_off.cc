@@ -41,8 +41,8 @@ void TurnOff(PowerMode mode) {
   while (true) pause();
 }
 
-PowerOff::PowerOff(EventLoop& loop, Children& children, Log log)
-    : loop_(loop), children_(children), log_(std::move(log)) {
+PowerOff::PowerOff(EventLoop& loop, Children& children, Serving& serving, Log log)
+    : loop_(loop), children_(children), serving_(serving), log_(std::move(log)) {
   EMBER_CHECK(getpid() == 1);
 }
 
@@ -54,7 +54,7 @@ void PowerOff::Begin(PowerMode mode) {
 }
 
 void PowerOff::EndProcesses(PowerMode mode) {
-  agent_.reset();
+  serving_.End();
   kill(-1, SIGTERM);
   kill(-1, SIGCONT);
   loop_.RunAfter(kGrace, [] { kill(-1, SIGKILL); });

@@ -1,12 +1,10 @@
 #pragma once
 
-#include <memory>
-
 #include "base/event_loop.h"
 #include "base/log.h"
-#include "guest-agent/agent.h"
 #include "guest-agent/children.h"
 #include "guest-agent/power.h"
+#include "guest-agent/serving.h"
 
 namespace ember::agent {
 
@@ -14,26 +12,23 @@ namespace ember::agent {
 // of a VM. Does not return.
 [[noreturn]] void TurnOff(PowerMode mode);
 
-// Shuts a guest down whose process 1 we are: ends the sessions, SIGTERM to every process, SIGKILL
-// to what is left after kGrace, then TurnOff. Making one as another process is a broken invariant.
-// Lives on the event loop.
+// Shuts a guest down whose process 1 we are: ends the sessions, hangs up the detached processes,
+// SIGTERM to every process, SIGKILL to what is left after kGrace, then TurnOff. Making one as
+// another process is a broken invariant. Lives on the event loop.
 class PowerOff : public Power {
  public:
   static constexpr absl::Duration kGrace = absl::Seconds(5);
 
-  PowerOff(EventLoop& loop, Children& children, Log log);
+  PowerOff(EventLoop& loop, Children& children, Serving& serving, Log log);
   void Begin(PowerMode mode) override;
-
-  // What serves until then.
-  void Serve(std::unique_ptr<Agent> agent) { agent_ = std::move(agent); }
 
  private:
   void EndProcesses(PowerMode mode);
 
   EventLoop& loop_;
   Children& children_;
+  Serving& serving_;
   const Log log_;
-  std::unique_ptr<Agent> agent_;
   bool begun_ = false;
 };
 

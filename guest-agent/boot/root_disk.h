@@ -15,6 +15,6 @@ absl::Status MountRootDisk(const BootOptions& options, const std::filesystem::pa
 
 // Makes the mounted root as large as its device, as far as its filesystem can (ext4). OK when there
 // is nothing to do.
-absl::Status GrowRoot(const std::filesystem::path& device);
+absl::Status GrowRoot();
 
 }  // namespace ember::agent
