@@ -34,4 +34,11 @@ NewFile::~NewFile() {
   if (!kept_) unlink(path_.c_str());
 }
 
+absl::Status NewFile::Finish() {
+  // ext4, XFS and btrfs put the name of a new file on disk with it: metadata keeps its order.
+  if (fsync(fd_.get()) != 0) return ErrnoStatus(errno, path_.native());
+  kept_ = true;
+  return absl::OkStatus();
+}
+
 }  // namespace ember::storage

@@ -2,12 +2,14 @@
 
 #include <filesystem>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
 
 namespace ember::storage {
 
-// A file that is being made: removed when it is destroyed before Keep. Move-only. Not thread-safe.
+// A file that is being made: removed when it is destroyed before Finish. Move-only. Not
+// thread-safe.
 class NewFile {
  public:
   // Makes `path` with mode 0600. AlreadyExists (and nothing removed later) when it is there.
@@ -21,8 +23,8 @@ class NewFile {
 
   int fd() const { return fd_.get(); }
   const std::filesystem::path& path() const { return path_; }
-  // Lets the file stay.
-  void Keep() { kept_ = true; }
+  // Puts the file on disk with its name, and lets it stay.
+  absl::Status Finish();
 
  private:
   NewFile(std::filesystem::path path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}

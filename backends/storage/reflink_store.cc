@@ -31,19 +31,19 @@ absl::Status CloneInto(const NewFile& target, int source) {
 }  // namespace
 
 absl::StatusOr<Volume> ReflinkStore::Clone(const std::filesystem::path& source,
-                                           const std::filesystem::path& target_dir,
-                                           uint64_t size_bytes, const Cancellation& cancellation) {
+                                           const CloneTarget& target, uint64_t size_bytes,
+                                           const Cancellation& cancellation) {
   RETURN_IF_ERROR(cancellation.Check("clone of " + source.native()));
   RETURN_IF_ERROR(CheckCloneRequest(source, size_bytes));
   const UniqueFd from(open(source.c_str(), O_RDONLY | O_CLOEXEC));
   if (!from.valid()) return ErrnoStatus(errno, source.native());
-  ASSIGN_OR_RETURN(NewFile target, NewFile::Create(target_dir / "disk.img"));
-  RETURN_IF_ERROR(CloneInto(target, from.get()));
-  if (ftruncate(target.fd(), static_cast<off_t>(size_bytes)) != 0) {
-    return ErrnoStatus(errno, fmt::format("resize {}", target.path().native()));
+  ASSIGN_OR_RETURN(NewFile clone, NewFile::Create(target.dir / (target.stem + ".img")));
+  RETURN_IF_ERROR(CloneInto(clone, from.get()));
+  if (ftruncate(clone.fd(), static_cast<off_t>(size_bytes)) != 0) {
+    return ErrnoStatus(errno, fmt::format("resize {}", clone.path().native()));
   }
-  target.Keep();
-  return Volume{target.path(), VolumeFormat::kRaw, size_bytes};
+  RETURN_IF_ERROR(clone.Finish());
+  return Volume{clone.path(), VolumeFormat::kRaw, size_bytes};
 }
 
 absl::StatusOr<bool> CanReflink(const std::filesystem::path& from,

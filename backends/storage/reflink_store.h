@@ -9,10 +9,10 @@ namespace ember::storage {
 class ReflinkStore final : public VolumeStore {
  public:
   std::string_view name() const override { return "reflink"; }
+  CloneKind kind() const override { return CloneKind::kReflink; }
   // FailedPrecondition where the filesystem can't.
-  absl::StatusOr<Volume> Clone(const std::filesystem::path& source,
-                               const std::filesystem::path& target_dir, uint64_t size_bytes,
-                               const Cancellation& cancellation) override;
+  absl::StatusOr<Volume> Clone(const std::filesystem::path& source, const CloneTarget& target,
+                               uint64_t size_bytes, const Cancellation& cancellation) override;
 };
 
 // Whether a file in `from` can be cloned into `to`, tried with a small file that is removed again.

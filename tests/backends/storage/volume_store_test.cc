@@ -78,7 +78,7 @@ TEST_CASE("an overlay shows the image's content at the size asked for", "[storag
   TempDir dir;
   const Folders folders(dir / "with,comma and blank");
   const Volume volume =
-      ValueOf(OverlayStore().Clone(folders.image, folders.volumes, 64 * kMiB, Soon()));
+      ValueOf(OverlayStore().Clone(folders.image, {folders.volumes}, 64 * kMiB, Soon()));
   CHECK(volume == Volume{folders.volumes / "disk.qcow2", VolumeFormat::kQcow2, 64 * kMiB});
   CHECK(GuestView(volume) == "ember");
   CHECK(GuestSize(volume) == 64 * kMiB);
@@ -94,13 +94,13 @@ TEST_CASE("a disk smaller than its image is refused and leaves nothing", "[stora
   ReflinkStore reflink;
   for (VolumeStore* store :
        {static_cast<VolumeStore*>(&overlay), static_cast<VolumeStore*>(&reflink)}) {
-    const auto small = store->Clone(folders.image, folders.volumes, kMiB, Soon());
+    const auto small = store->Clone(folders.image, {folders.volumes}, kMiB, Soon());
     CHECK(absl::IsInvalidArgument(small.status()));
-    const auto odd = store->Clone(folders.image, folders.volumes, 3 * kMiB + 1, Soon());
+    const auto odd = store->Clone(folders.image, {folders.volumes}, 3 * kMiB + 1, Soon());
     CHECK(absl::IsInvalidArgument(odd.status()));
-    const auto absent = store->Clone(dir / "absent", folders.volumes, 3 * kMiB, Soon());
+    const auto absent = store->Clone(dir / "absent", {folders.volumes}, 3 * kMiB, Soon());
     CHECK(absl::IsNotFound(absent.status()));
-    const auto folder = store->Clone(dir.path(), folders.volumes, 3 * kMiB, Soon());
+    const auto folder = store->Clone(dir.path(), {folders.volumes}, 3 * kMiB, Soon());
     CHECK(absl::IsInvalidArgument(folder.status()));
     CHECK(folders.VolumeFiles() == 0);
   }
@@ -110,7 +110,7 @@ TEST_CASE("a disk that exists is neither overwritten nor removed", "[storage]") 
   TempDir dir;
   const Folders folders(dir.path());
   std::ofstream(folders.volumes / "disk.qcow2") << "precious";
-  const auto clone = OverlayStore().Clone(folders.image, folders.volumes, 4 * kMiB, Soon());
+  const auto clone = OverlayStore().Clone(folders.image, {folders.volumes}, 4 * kMiB, Soon());
   CHECK(absl::IsAlreadyExists(clone.status()));
   CHECK(ValueOf(ReadFile(folders.volumes / "disk.qcow2")) == "precious");
 }
@@ -121,8 +121,8 @@ TEST_CASE("a cancelled clone leaves nothing", "[storage]") {
   std::stop_source stop;
   stop.request_stop();
   const Cancellation cancelled{stop.get_token(), {}};
-  CHECK_FALSE(OverlayStore().Clone(folders.image, folders.volumes, 4 * kMiB, cancelled).ok());
-  CHECK_FALSE(ReflinkStore().Clone(folders.image, folders.volumes, 4 * kMiB, cancelled).ok());
+  CHECK_FALSE(OverlayStore().Clone(folders.image, {folders.volumes}, 4 * kMiB, cancelled).ok());
+  CHECK_FALSE(ReflinkStore().Clone(folders.image, {folders.volumes}, 4 * kMiB, cancelled).ok());
   CHECK(folders.VolumeFiles() == 0);
 }
 
@@ -131,7 +131,7 @@ TEST_CASE("a reflink where the filesystem has none is refused and leaves nothing
   if (!ext4.mounted()) EMBER_SKIP(ext4.why_not());
   const Folders folders(ext4.root());
   CHECK(ValueOf(ChooseVolumeStore(folders.images, folders.volumes))->name() == "overlay");
-  const auto clone = ReflinkStore().Clone(folders.image, folders.volumes, 4 * kMiB, Soon());
+  const auto clone = ReflinkStore().Clone(folders.image, {folders.volumes}, 4 * kMiB, Soon());
   CHECK(absl::IsFailedPrecondition(clone.status()));
   CHECK(folders.VolumeFiles() == 0);
 }
@@ -145,7 +145,7 @@ TEST_CASE("a clone shares blocks and stays apart where the filesystem can", "[st
   REQUIRE(store->name() == "reflink");
   CHECK(folders.VolumeFiles() == 0);
   const Volume volume =
-      ValueOf(store->Clone(folders.image, folders.volumes, uint64_t{8} << 30, Soon()));
+      ValueOf(store->Clone(folders.image, {folders.volumes}, uint64_t{8} << 30, Soon()));
   CHECK(volume == Volume{folders.volumes / "disk.img", VolumeFormat::kRaw, uint64_t{8} << 30});
   CHECK(std::filesystem::file_size(volume.path) == uint64_t{8} << 30);
   struct stat info;
@@ -167,7 +167,7 @@ TEST_CASE("a full disk is said so and leaves nothing", "[storage]") {
   if (!ext4.mounted()) EMBER_SKIP(ext4.why_not());
   const Folders folders(ext4.root());
   FillUp(ext4.root());
-  const auto clone = OverlayStore().Clone(folders.image, folders.volumes, 4 * kMiB, Soon());
+  const auto clone = OverlayStore().Clone(folders.image, {folders.volumes}, 4 * kMiB, Soon());
   INFO(clone.status().ToString());
   CHECK(absl::IsResourceExhausted(clone.status()));
   CHECK(folders.VolumeFiles() == 0);
