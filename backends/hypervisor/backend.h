@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,6 +29,7 @@ struct Capabilities {
   bool reserves_memory = true;  // spec.memory_mib is taken from the host; false: it is ignored
   bool pause = false;           // Pause and Resume work
   bool qcow2_disks = false;     // else raw only
+  bool live_disks = false;      // SwitchDisk, ActiveDisk and ResizeDisk work
 };
 
 // Whether a backend can run machines here and now.
@@ -73,6 +77,21 @@ class Machine {
   // Freezes and thaws the vCPUs; only where Capabilities::pause. Block within `cancellation`.
   virtual absl::Status Pause(const Cancellation& cancellation) = 0;
   virtual absl::Status Resume(const Cancellation& cancellation) = 0;
+
+  // Changes of the disks under the running guest, which goes on; only where
+  // Capabilities::live_disks. Block within `cancellation`.
+  //
+  // From now on the guest writes its root disk to `overlay`, an empty qcow2 file of the same size,
+  // which lies over the disk that was in use; that one is only read. After an error the old disk is
+  // still in use, except that a conversation which breaks off (Unavailable, DeadlineExceeded,
+  // Cancelled) leaves it open: ActiveDisk tells.
+  virtual absl::Status SwitchDisk(const DiskSpec& overlay, const Cancellation& cancellation) = 0;
+  // The file that the guest writes its root disk to.
+  virtual absl::StatusOr<std::filesystem::path> ActiveDisk(const Cancellation& cancellation) = 0;
+  // Makes the disk at `position` of MachineSpec::disks `bytes` large, file and all, never smaller
+  // than it is: InvalidArgument.
+  virtual absl::Status ResizeDisk(size_t position, uint64_t bytes,
+                                  const Cancellation& cancellation) = 0;
 
   // Calls `ended` once, on the io loop, when the hypervisor process ends, also when that happened
   // before this call. At most one call per machine; never called after the machine was destroyed.

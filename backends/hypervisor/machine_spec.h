@@ -14,6 +14,8 @@ enum class DiskFormat { kRaw, kQcow2 };
 struct DiskSpec {
   std::filesystem::path path;
   DiskFormat format = DiskFormat::kRaw;
+  bool read_only = false;
+  std::string serial;  // that the guest sees, at most 20 characters; empty: none
 
   friend bool operator==(const DiskSpec&, const DiskSpec&) = default;
 };

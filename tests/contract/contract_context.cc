@@ -149,6 +149,12 @@ absl::StatusOr<std::string> ContractContext::Ping(Machine& machine, absl::Durati
   return ReadLine(fd->get(), cancellation);
 }
 
+absl::StatusOr<std::string> ContractContext::AskJson(Machine& machine, std::string_view request) {
+  ASSIGN_OR_RETURN(const UniqueFd fd, Dial(machine, 1024));
+  RETURN_IF_ERROR(WriteFully(fd.get(), fmt::format("{}\n", request), Soon()));
+  return ReadLine(fd.get(), Soon());
+}
+
 size_t ContractContext::Processes(const std::string& machine_id) const {
   size_t count = 0;
   for (const TaggedProcess& process : ValueOf(FindTagged(installation_))) {

@@ -43,6 +43,8 @@ class ContractContext {
                                 absl::Duration attempt = absl::Seconds(2));
   // Dials port 1024 until it answers, sends {"op":"ping"} and answers with the agent's line.
   absl::StatusOr<std::string> Ping(hypervisor::Machine& machine, absl::Duration limit);
+  // Sends one line to port 1024 of an agent that answers, and answers with its line.
+  absl::StatusOr<std::string> AskJson(hypervisor::Machine& machine, std::string_view request);
 
   // The machine's processes that live.
   size_t Processes(const std::string& machine_id) const;

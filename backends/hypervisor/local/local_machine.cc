@@ -27,6 +27,8 @@ absl::StatusOr<UniqueFd> ConnectAgent(const std::filesystem::path& socket, uint3
   return fd.status();
 }
 
+absl::Status NoDisk() { return Internal("a local machine has no disk"); }
+
 }  // namespace
 
 std::vector<std::filesystem::path> LocalSockets(const std::filesystem::path& dir) {
@@ -71,6 +73,14 @@ absl::Status LocalMachine::Resume(const Cancellation&) {
   if (family_->Ended()) return FailedPrecondition("vm '{}' has ended", handle_.vm_name);
   return Signal(SIGCONT);
 }
+
+absl::Status LocalMachine::SwitchDisk(const DiskSpec&, const Cancellation&) { return NoDisk(); }
+
+absl::StatusOr<std::filesystem::path> LocalMachine::ActiveDisk(const Cancellation&) {
+  return NoDisk();
+}
+
+absl::Status LocalMachine::ResizeDisk(size_t, uint64_t, const Cancellation&) { return NoDisk(); }
 
 void LocalMachine::OnExit(std::function<void(ExitReport)> ended) {
   family_->OnExit(std::move(ended));

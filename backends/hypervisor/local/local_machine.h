@@ -24,6 +24,11 @@ class LocalMachine final : public Machine {
   // SIGSTOP and SIGCONT to the agent; what it has started goes on.
   absl::Status Pause(const Cancellation& cancellation) override;
   absl::Status Resume(const Cancellation& cancellation) override;
+  // There is no disk: never asked for, since Capabilities::live_disks is false.
+  absl::Status SwitchDisk(const DiskSpec& overlay, const Cancellation& cancellation) override;
+  absl::StatusOr<std::filesystem::path> ActiveDisk(const Cancellation& cancellation) override;
+  absl::Status ResizeDisk(size_t position, uint64_t bytes,
+                          const Cancellation& cancellation) override;
   void OnExit(std::function<void(ExitReport)> ended) override;
 
  private:

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "backends/hypervisor/qemu/disk_node.h"
+
 namespace ember::hypervisor {
 namespace {
 
@@ -13,23 +15,15 @@ void Append(Arguments& arguments, std::initializer_list<std::string> more) {
   arguments.insert(arguments.end(), more);
 }
 
-// JSON, because file names in -drive are searched for commas and protocol prefixes. A qcow2 file's
-// backing chain is opened by QEMU from what the file itself names.
-std::string BlockNode(const DiskSpec& disk, std::string_view name) {
-  const nlohmann::json node = {
-      {"driver", disk.format == DiskFormat::kRaw ? "raw" : "qcow2"},
-      {"node-name", name},
-      {"discard", "unmap"},
-      {"file", {{"driver", "file"}, {"filename", disk.path.native()}, {"discard", "unmap"}}}};
-  // Names of files need not be UTF-8; such a disk fails in QEMU instead of throwing here.
-  return node.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 void AppendDisks(Arguments& arguments, const std::vector<DiskSpec>& disks) {
   for (size_t i = 0; i < disks.size(); ++i) {
-    const std::string node = fmt::format("disk{}", i);
-    Append(arguments, {"-blockdev", BlockNode(disks[i], node), "-device",
-                       fmt::format("virtio-blk-pci,drive={}", node)});
+    const std::string name = DiskNodeName(i);
+    // Names of files need not be UTF-8; such a disk fails in QEMU instead of throwing here.
+    const std::string node =
+        DiskNode(disks[i], name).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    std::string device = fmt::format("virtio-blk-pci,drive={}", name);
+    if (!disks[i].serial.empty()) device += ",serial=" + OptionValue(disks[i].serial);
+    Append(arguments, {"-blockdev", node, "-device", device});
   }
 }
 

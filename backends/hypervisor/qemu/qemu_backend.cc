@@ -103,7 +103,11 @@ absl::Status Explain(const absl::Status& status, Newborn& qemu, Newborn& device,
 
 QemuBackend::QemuBackend(Options options, EventLoop& io, Log log)
     : options_(std::move(options)),
-      capabilities_{.isolated = true, .needs_kernel = true, .pause = true, .qcow2_disks = true},
+      capabilities_{.isolated = true,
+                    .needs_kernel = true,
+                    .pause = true,
+                    .qcow2_disks = true,
+                    .live_disks = true},
       io_(io),
       log_(std::move(log)) {}
 

@@ -1,12 +1,24 @@
 #include "backends/hypervisor/qemu/qemu_machine.h"
 
 #include "backends/hypervisor/qemu/hybrid_dial.h"
-#include "backends/hypervisor/qemu/qmp_client.h"
+#include "backends/hypervisor/qemu/live_disk.h"
 #include "backends/hypervisor/tagged_kill.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 
 namespace ember::hypervisor {
+namespace {
+
+constexpr size_t kRootDisk = 0;
+
+template <typename T>
+absl::StatusOr<T> Annotate(absl::StatusOr<T> result, std::string_view prefix) {
+  if (!result.ok()) return ember::Annotate(result.status(), prefix);
+  return result;
+}
+using ember::Annotate;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Machine>> QemuMachine::Create(EventLoop& io, const Log& log,
                                                              MachineHandle handle, Process qemu,
@@ -58,13 +70,41 @@ void QemuMachine::OnExit(std::function<void(ExitReport)> ended) {
   family_->OnExit(std::move(ended));
 }
 
-absl::Status QemuMachine::Command(std::string_view command,
-                                  const Cancellation& cancellation) const {
+template <typename Work>
+auto QemuMachine::Converse(Work work, const Cancellation& cancellation) const
+    -> std::invoke_result_t<Work, QmpClient&> {
   const std::string prefix = fmt::format("vm '{}'", handle_.vm_name);
   if (family_->Ended()) return FailedPrecondition("{} has ended", prefix);
   auto client = QmpClient::Connect(files_.qmp_socket, cancellation);
   if (!client.ok()) return Annotate(client.status(), prefix);
-  return Annotate(client->Execute(command, cancellation), prefix);
+  return Annotate(work(*client), prefix);
+}
+
+absl::Status QemuMachine::SwitchDisk(const DiskSpec& overlay, const Cancellation& cancellation) {
+  return Converse(
+      [&](QmpClient& qemu) { return PutOverDisk(qemu, kRootDisk, overlay, cancellation); },
+      cancellation);
+}
+
+absl::StatusOr<std::filesystem::path> QemuMachine::ActiveDisk(const Cancellation& cancellation) {
+  return Converse(
+      [&](QmpClient& qemu) -> absl::StatusOr<std::filesystem::path> {
+        ASSIGN_OR_RETURN(DiskInUse disk, FindDisk(qemu, kRootDisk, cancellation));
+        return std::move(disk.file);
+      },
+      cancellation);
+}
+
+absl::Status QemuMachine::ResizeDisk(size_t position, uint64_t bytes,
+                                     const Cancellation& cancellation) {
+  return Converse([&](QmpClient& qemu) { return GrowDisk(qemu, position, bytes, cancellation); },
+                  cancellation);
+}
+
+absl::Status QemuMachine::Command(std::string_view command,
+                                  const Cancellation& cancellation) const {
+  return Converse([&](QmpClient& qemu) { return qemu.Execute(command, cancellation); },
+                  cancellation);
 }
 
 }  // namespace ember::hypervisor

@@ -1,9 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
 
 #include "backends/hypervisor/backend.h"
 #include "backends/hypervisor/process_family.h"
+#include "backends/hypervisor/qemu/qmp_client.h"
 #include "backends/hypervisor/qemu/vsock_device.h"
 #include "base/event_loop.h"
 #include "base/log.h"
@@ -24,10 +28,18 @@ class QemuMachine final : public Machine {
   absl::StatusOr<ExitReport> WaitForExit(const Cancellation& cancellation) override;
   absl::Status Pause(const Cancellation& cancellation) override;
   absl::Status Resume(const Cancellation& cancellation) override;
+  absl::Status SwitchDisk(const DiskSpec& overlay, const Cancellation& cancellation) override;
+  absl::StatusOr<std::filesystem::path> ActiveDisk(const Cancellation& cancellation) override;
+  absl::Status ResizeDisk(size_t position, uint64_t bytes,
+                          const Cancellation& cancellation) override;
   void OnExit(std::function<void(ExitReport)> ended) override;
 
  private:
   QemuMachine(EventLoop& io, MachineHandle handle, std::unique_ptr<ProcessFamily> family);
+  // Runs `work` on a conversation with QEMU's control socket; errors name the VM.
+  template <typename Work>
+  auto Converse(Work work, const Cancellation& cancellation) const
+      -> std::invoke_result_t<Work, QmpClient&>;
   absl::Status Command(std::string_view command, const Cancellation& cancellation) const;
 
   EventLoop& io_;

@@ -64,6 +64,22 @@ TEST_CASE("no character of a path is taken for QEMU's own", "[hypervisor][comman
   CHECK(OptionValue("a,b,,c") == "a,,b,,,,c");
 }
 
+TEST_CASE("disks have names for QMP, serial numbers, and give back what is discarded",
+          "[hypervisor][command]") {
+  CommandLine line;
+  line.spec.disks.push_back({"/volumes/data.img", DiskFormat::kRaw, true, "data"});
+  const auto nodes = line.Values("-blockdev");
+  const auto root = nlohmann::json::parse(nodes[0]);
+  CHECK(root["node-name"] == "disk0");
+  CHECK(root["file"]["node-name"] == "disk0-file");
+  CHECK(root["discard"] == "unmap");
+  CHECK(root["read-only"] == false);
+  CHECK(nlohmann::json::parse(nodes[2])["read-only"] == true);
+  const auto devices = line.Values("-device");
+  CHECK(devices[0] == "virtio-blk-pci,drive=disk0");
+  CHECK(devices[2] == "virtio-blk-pci,drive=disk2,serial=data");
+}
+
 TEST_CASE("the guest's memory is shared and QEMU is in its sandbox", "[hypervisor][command]") {
   const CommandLine line;
   CHECK(line.Value("-object") == "memory-backend-memfd,id=ram,share=on,size=512M");
