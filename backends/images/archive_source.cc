@@ -1,7 +1,6 @@
 #include "backends/images/archive_source.h"
 
 #include <fcntl.h>
-#include <locale.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 
 #include "backends/images/archive_acl.h"
 #include "backends/images/archive_handle.h"
+#include "backends/images/archive_locale.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
@@ -19,29 +19,6 @@ namespace ember::images {
 namespace {
 
 constexpr size_t kReadSize = size_t{1} << 18;
-
-// Made once and kept: loading it takes time.
-locale_t Utf8Locale() {
-  static const locale_t kLocale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
-  return kLocale;
-}
-
-// While it lives, names in UTF-8 pass through libarchive unchanged on this thread, whatever locale
-// the process has.
-class Utf8Scope {
- public:
-  Utf8Scope() {
-    if (Utf8Locale() != nullptr) previous_ = uselocale(Utf8Locale());
-  }
-  Utf8Scope(const Utf8Scope&) = delete;
-  Utf8Scope& operator=(const Utf8Scope&) = delete;
-  ~Utf8Scope() {
-    if (previous_ != nullptr) uselocale(previous_);
-  }
-
- private:
-  locale_t previous_ = nullptr;
-};
 
 std::optional<EntryType> TypeOf(struct archive_entry* entry) {
   if (archive_entry_hardlink(entry) != nullptr) return EntryType::kHardLink;
@@ -65,9 +42,12 @@ std::optional<EntryType> TypeOf(struct archive_entry* entry) {
   }
 }
 
-// Attributes of other systems mean nothing in a Linux guest and are left out.
+// Attributes of other systems mean nothing in a Linux guest and are left out. ACLs come in the
+// kernel's form from what reads a disk (umoci, buildah), else as libarchive's lists.
 bool IsLinuxAttribute(std::string_view name) {
-  return name.starts_with("user.") || name.starts_with("security.") || name.starts_with("trusted.");
+  return name.starts_with("user.") || name.starts_with("security.") ||
+         name.starts_with("trusted.") || name == "system.posix_acl_access" ||
+         name == "system.posix_acl_default";
 }
 
 void ReadAttributes(struct archive_entry* source, Entry& entry) {
@@ -112,15 +92,25 @@ absl::StatusOr<Entry> Convert(struct archive_entry* source, const char* path, En
 
 class ArchiveSource final : public EntrySource {
  public:
-  explicit ArchiveSource(std::filesystem::path path)
-      : path_(std::move(path)), reader_(archive_read_new()) {}
+  ArchiveSource(std::string name, std::unique_ptr<ByteStream> stream)
+      : name_(std::move(name)), stream_(std::move(stream)), reader_(archive_read_new()) {}
 
-  absl::Status Open() {
+  absl::Status OpenFile() {
     const Utf8Scope utf8;
     archive_read_support_filter_all(reader_.get());
     archive_read_support_format_tar(reader_.get());
-    if (archive_read_open_filename(reader_.get(), path_.c_str(), kReadSize) != ARCHIVE_OK) {
+    if (archive_read_open_filename(reader_.get(), name_.c_str(), kReadSize) != ARCHIVE_OK) {
       return Failed("cannot be read as a tar archive");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status OpenStream() {
+    const Utf8Scope utf8;
+    archive_read_support_format_tar(reader_.get());
+    if (archive_read_open(reader_.get(), this, nullptr, &ArchiveSource::ReadStream, nullptr) !=
+        ARCHIVE_OK) {
+      return Failed("is no tar archive");
     }
     return absl::OkStatus();
   }
@@ -141,7 +131,7 @@ class ArchiveSource final : public EntrySource {
       const auto type = TypeOf(entry);
       if (!type.has_value()) continue;
       auto converted = Convert(entry, name, *type);
-      if (!converted.ok()) return Annotate(converted.status(), path_.native());
+      if (!converted.ok()) return Annotate(converted.status(), name_);
       return *std::move(converted);
     }
   }
@@ -157,25 +147,41 @@ class ArchiveSource final : public EntrySource {
   }
 
   uint64_t bytes_read() const override {
+    if (stream_ != nullptr) return stream_->bytes_read();
     return static_cast<uint64_t>(std::max<la_int64_t>(0, archive_filter_bytes(reader_.get(), -1)));
   }
 
  private:
+  static la_ssize_t ReadStream(struct archive* reader, void* self, const void** bytes) {
+    auto& source = *static_cast<ArchiveSource*>(self);
+    auto piece = source.stream_->Next();
+    if (!piece.ok()) {
+      source.stream_status_ = piece.status();
+      archive_set_error(reader, EIO, "the stream failed");
+      return ARCHIVE_FATAL;
+    }
+    *bytes = piece->data();
+    return static_cast<la_ssize_t>(piece->size());
+  }
+
   absl::Status Failed(std::string_view what) const {
+    RETURN_IF_ERROR(stream_status_);
     const int error = archive_errno(reader_.get());
     if (error == ENOENT || error == EACCES || error == EISDIR) {
-      return ErrnoStatus(error, path_.native());
+      return ErrnoStatus(error, name_);
     }
-    return InvalidArgument("{} {}: {}", path_.native(), what, ArchiveError(reader_.get()));
+    return InvalidArgument("{} {}: {}", name_, what, ArchiveError(reader_.get()));
   }
 
   // An empty file is an empty archive to libarchive, but not an image.
   absl::StatusOr<std::optional<Entry>> End() const {
-    if (entries_ > 0) return std::nullopt;
-    return InvalidArgument("{} is no tar archive: it holds no entry", path_.native());
+    if (entries_ > 0 || stream_ != nullptr) return std::nullopt;
+    return InvalidArgument("{} is no tar archive: it holds no entry", name_);
   }
 
-  const std::filesystem::path path_;
+  const std::string name_;
+  const std::unique_ptr<ByteStream> stream_;  // null: the file of that name is read
+  absl::Status stream_status_;
   ArchiveReadHandle reader_;
   uint64_t entries_ = 0;
 };
@@ -183,8 +189,15 @@ class ArchiveSource final : public EntrySource {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EntrySource>> OpenArchiveSource(const std::filesystem::path& path) {
-  auto source = std::make_unique<ArchiveSource>(path);
-  RETURN_IF_ERROR(source->Open());
+  auto source = std::make_unique<ArchiveSource>(path.native(), nullptr);
+  RETURN_IF_ERROR(source->OpenFile());
+  return source;
+}
+
+absl::StatusOr<std::unique_ptr<EntrySource>> OpenArchiveStream(std::unique_ptr<ByteStream> stream,
+                                                               std::string name) {
+  auto source = std::make_unique<ArchiveSource>(std::move(name), std::move(stream));
+  RETURN_IF_ERROR(source->OpenStream());
   return source;
 }
 

@@ -1,12 +1,11 @@
 #include "backends/images/ext4_format.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
+#include <cstring>
 
 #include "backends/images/ext4_error.h"
 #include "base/size.h"
@@ -56,15 +55,14 @@ ext2_super_block Parameters(const Ext4Geometry& geometry) {
   return super;
 }
 
-absl::Status Identify(ext2_super_block& super, const std::filesystem::path& path) {
-  // A version-4 UUID, RFC 4122.
-  if (getrandom(super.s_uuid, sizeof(super.s_uuid), 0) != sizeof(super.s_uuid) ||
-      getrandom(super.s_hash_seed, sizeof(super.s_hash_seed), 0) != sizeof(super.s_hash_seed)) {
-    return ErrnoStatus(errno, path.native());
-  }
-  super.s_uuid[6] = (super.s_uuid[6] & 0x0f) | 0x40;
-  super.s_uuid[8] = (super.s_uuid[8] & 0x3f) | 0x80;
-  return absl::OkStatus();
+void Identify(ext2_filsys filesystem, const Ext4Identity& identity) {
+  ext2_super_block& super = *filesystem->super;
+  std::copy(identity.uuid.begin(), identity.uuid.end(), super.s_uuid);
+  std::memcpy(super.s_hash_seed, identity.hash_seed.data(), sizeof(super.s_hash_seed));
+  super.s_mkfs_time = identity.made_at;
+  super.s_lastcheck = identity.made_at;
+  // libext2fs takes this for the clock.
+  filesystem->now = identity.made_at;
 }
 
 void SetDefaults(ext2_super_block& super) {
@@ -77,8 +75,6 @@ void SetDefaults(ext2_super_block& super) {
   super.s_default_mount_opts = EXT2_DEFM_XATTR_USER | EXT2_DEFM_ACL;
   super.s_min_extra_isize = 32;
   super.s_want_extra_isize = 32;
-  super.s_mkfs_time = static_cast<__u32>(time(nullptr));
-  super.s_lastcheck = super.s_mkfs_time;
 }
 
 // The inodes below the first free one belong to ext4 itself; the root's is left to the caller.
@@ -107,7 +103,7 @@ absl::Status MakeSparseFile(const std::filesystem::path& path, uint64_t size_byt
 }  // namespace
 
 absl::StatusOr<Ext4Handle> FormatExt4(const std::filesystem::path& path,
-                                      const Ext4Geometry& geometry) {
+                                      const Ext4Geometry& geometry, const Ext4Identity& identity) {
   RETURN_IF_ERROR(MakeSparseFile(path, geometry.size_bytes));
   ext2_super_block parameters = Parameters(geometry);
   ext2_filsys raw = nullptr;
@@ -115,7 +111,7 @@ absl::StatusOr<Ext4Handle> FormatExt4(const std::filesystem::path& path,
       ext2fs_initialize(path.c_str(), EXT2_FLAG_64BITS, &parameters, unix_io_manager, &raw), path,
       "cannot be formatted"));
   Ext4Handle filesystem(raw);
-  RETURN_IF_ERROR(Identify(*raw->super, path));
+  Identify(raw, identity);
   SetDefaults(*raw->super);
   ext2fs_init_csum_seed(raw);
   RETURN_IF_ERROR(Ext4Status(ext2fs_allocate_tables(raw), path, "cannot place inode tables"));

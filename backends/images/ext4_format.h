@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "backends/images/ext4_geometry.h"
+#include "backends/images/ext4_identity.h"
 
 namespace ember::images {
 
@@ -22,6 +23,6 @@ using Ext4Handle = std::unique_ptr<std::remove_pointer_t<ext2_filsys>, Ext4Free>
 // has the inodes that ext4 itself uses, but neither a root folder nor lost+found: whoever fills it
 // writes those. The file stays sparse: what is not written is zero already, and is marked so.
 absl::StatusOr<Ext4Handle> FormatExt4(const std::filesystem::path& path,
-                                      const Ext4Geometry& geometry);
+                                      const Ext4Geometry& geometry, const Ext4Identity& identity);
 
 }  // namespace ember::images

@@ -36,6 +36,9 @@ uint32_t TypeBits(EntryType type) {
       return S_IFIFO;
     case EntryType::kSocket:
       return S_IFSOCK;
+    case EntryType::kRemoval:
+    case EntryType::kRemovalOfContent:
+      break;
   }
   return S_IFREG;
 }
@@ -214,6 +217,9 @@ int FolderRecordType(EntryType type) {
       return EXT2_FT_FIFO;
     case EntryType::kSocket:
       return EXT2_FT_SOCK;
+    case EntryType::kRemoval:
+    case EntryType::kRemovalOfContent:
+      break;
   }
   return EXT2_FT_UNKNOWN;
 }

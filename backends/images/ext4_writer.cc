@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
 #include <limits>
 
 #include "backends/images/entry_path.h"
@@ -20,12 +19,14 @@ constexpr uint32_t kMaxLinks = 65000;             // EXT4_LINK_MAX
 constexpr size_t kFastSymlink = 60;               // shorter ones fit into the inode
 constexpr size_t kMaxSymlink = 4095;              // PATH_MAX
 constexpr uint64_t kMaxFile = uint64_t{1} << 44;  // 2^32 blocks
+constexpr uint32_t kAnyLayer = UINT32_MAX;        // of what no removal reaches
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Ext4Writer>> Ext4Writer::Create(std::filesystem::path path,
-                                                               const Ext4Geometry& geometry) {
-  ASSIGN_OR_RETURN(Ext4Handle filesystem, FormatExt4(path, geometry));
+                                                               const Ext4Geometry& geometry,
+                                                               const Ext4Identity& identity) {
+  ASSIGN_OR_RETURN(Ext4Handle filesystem, FormatExt4(path, geometry, identity));
   ASSIGN_OR_RETURN(BlockWriter blocks, BlockWriter::Open(filesystem.get(), path));
   std::unique_ptr<Ext4Writer> writer(
       new Ext4Writer(std::move(path), std::move(filesystem), std::move(blocks)));
@@ -33,12 +34,19 @@ absl::StatusOr<std::unique_ptr<Ext4Writer>> Ext4Writer::Create(std::filesystem::
   writer->next_inode_ = EXT2_FIRST_INODE(raw->super);
   writer->tree_.root().inode = EXT2_ROOT_INO;
   ext2fs_inode_alloc_stats2(raw, EXT2_ROOT_INO, +1, 1);
+  RETURN_IF_ERROR(writer->AddLostFound());
+  writer->blocks_.OnFull([raw_writer = writer.get()] { return raw_writer->FreeDoomed(); });
+  return writer;
+}
+
+absl::Status Ext4Writer::AddLostFound() {
   Entry lost_found;
   lost_found.path = "lost+found";
   lost_found.type = EntryType::kDirectory;
   lost_found.mode = 0700;
-  RETURN_IF_ERROR(writer->Add(lost_found));
-  return writer;
+  // e2fsck misses it, so no layer may take it away.
+  lost_found.layer = kAnyLayer;
+  return Add(lost_found);
 }
 
 uint64_t Ext4Writer::size_bytes() const {
@@ -46,15 +54,29 @@ uint64_t Ext4Writer::size_bytes() const {
 }
 
 absl::StatusOr<uint32_t> Ext4Writer::TakeInode(EntryType type) {
-  if (next_inode_ > filesystem_->super->s_inodes_count) return FilesystemFull(path_);
-  ext2fs_inode_alloc_stats2(filesystem_.get(), next_inode_, +1, type == EntryType::kDirectory);
-  return next_inode_++;
+  ext2_filsys raw = filesystem_.get();
+  const uint32_t last = raw->super->s_inodes_count;
+  ext2_ino_t inode = next_inode_;
+  if (next_inode_ <= last) {
+    ++next_inode_;
+  } else {
+    RETURN_IF_ERROR(FreeDoomed());
+    if (ext2fs_find_first_zero_inode_bitmap2(raw->inode_map, EXT2_FIRST_INODE(raw->super), last,
+                                             &inode) != 0) {
+      return FilesystemFull(path_);
+    }
+  }
+  ext2fs_inode_alloc_stats2(raw, inode, +1, type == EntryType::kDirectory);
+  return inode;
 }
 
 absl::Status Ext4Writer::Add(const Entry& entry) {
   RETURN_IF_ERROR(CloseFile());
   ASSIGN_OR_RETURN(const std::string path, NormalizePath(entry.path));
-  ASSIGN_OR_RETURN(const TreePlace place, tree_.Place(path));
+  if (entry.type == EntryType::kRemoval || entry.type == EntryType::kRemovalOfContent) {
+    return Remove(entry, path);
+  }
+  ASSIGN_OR_RETURN(const TreePlace place, tree_.Place(path, entry.layer));
   if (entry.type == EntryType::kDirectory) return AddFolder(entry, place);
   if (place.name.empty()) return InvalidArgument("entry '{}' would replace the root", entry.path);
   if (entry.type == EntryType::kHardLink) return AddHardLink(entry, place);
@@ -69,7 +91,8 @@ absl::Status Ext4Writer::AddFolder(const Entry& entry, const TreePlace& place) {
     node = nullptr;
   }
   if (node == nullptr) node = &FileTree::Insert(place, std::make_unique<TreeNode>());
-  node->folder = entry;
+  *node->folder = entry;
+  node->layer = std::max(node->layer, entry.layer);
   return absl::OkStatus();
 }
 
@@ -87,6 +110,7 @@ absl::Status Ext4Writer::AddHardLink(const Entry& entry, const TreePlace& place)
   if (target == FileTree::At(place)) return absl::OkStatus();
   auto node = std::make_unique<TreeNode>();
   node->type = target->type;
+  node->layer = entry.layer;
   node->inode = target->inode;
   node->target = target->target;
   uint32_t& links = links_.try_emplace(target->inode, 1).first->second;
@@ -103,6 +127,7 @@ absl::Status Ext4Writer::AddHardLink(const Entry& entry, const TreePlace& place)
 absl::Status Ext4Writer::AddNode(const Entry& entry, const TreePlace& place) {
   auto node = std::make_unique<TreeNode>();
   node->type = entry.type;
+  node->layer = entry.layer;
   ASSIGN_OR_RETURN(node->inode, TakeInode(entry.type));
   const uint32_t inode = node->inode;
   if (entry.type == EntryType::kSymlink) node->target = entry.target;
@@ -140,41 +165,40 @@ absl::Status Ext4Writer::Replace(const Entry& entry, const TreePlace& place) {
   TreeNode* old = FileTree::At(place);
   if (old == nullptr) return absl::OkStatus();
   if (old->type == EntryType::kDirectory) {
-    if (!old->children.empty()) {
+    FileTree::SweepContent(*old, entry.layer, [this](TreeNode& node) { Forget(node); });
+    if (!old->children.empty() || old->layer == kAnyLayer) {
       return InvalidArgument("entry '{}' would replace a folder that is not empty", entry.path);
     }
-  } else if (const auto links = links_.find(old->inode); links != links_.end()) {
-    // On disk an inode has one link until Finish, so one that is back at one needs nothing.
-    if (--links->second == 1) links_.erase(links);
   } else {
-    RETURN_IF_ERROR(ReleaseInode(old->inode));
+    Forget(*old);
   }
   place.folder->children.erase(place.name);
   return absl::OkStatus();
 }
 
-absl::Status Ext4Writer::ReleaseInode(uint32_t inode) {
-  ext2_filsys raw = filesystem_.get();
-  // Nothing may be written late to blocks that are about to have another use: neither data (our
-  // buffer) nor metadata (the cache of libext2fs).
-  RETURN_IF_ERROR(blocks_.Flush());
-  RETURN_IF_ERROR(Ext4Status(io_channel_flush(raw->io), path_, "write"));
-  Ext4Inode old;
-  RETURN_IF_ERROR(Ext4Status(ext2fs_read_inode_full(raw, inode, &old.small, sizeof(old.bytes)),
-                             path_, "read an inode"));
-  RETURN_IF_ERROR(
-      Ext4Status(ext2fs_free_ext_attr(raw, inode, &old.large), path_, "free attributes"));
-  if (ext2fs_inode_has_valid_blocks2(raw, &old.small) != 0) {
-    RETURN_IF_ERROR(
-        Ext4Status(ext2fs_punch(raw, inode, &old.small, nullptr, 0, ~0ULL), path_, "free blocks"));
+absl::Status Ext4Writer::Remove(const Entry& entry, std::string_view path) {
+  const FileTree::Forget forget = [this](TreeNode& node) { Forget(node); };
+  // What is not there needs no removal.
+  if (entry.type == EntryType::kRemoval) {
+    if (const auto place = tree_.FindPlace(path)) FileTree::Sweep(*place, entry.layer, forget);
+  } else if (TreeNode* folder = tree_.FindFolder(path)) {
+    FileTree::SweepContent(*folder, entry.layer, forget);
   }
-  // A free inode without a time of deletion is an error to e2fsck.
-  Ext4Inode freed;
-  freed.large.i_dtime = static_cast<__u32>(time(nullptr));
-  ext2fs_inode_alloc_stats2(raw, inode, -1, 0);
-  RETURN_IF_ERROR(Ext4Status(ext2fs_write_inode_full(raw, inode, &freed.small, sizeof(freed.bytes)),
-                             path_, "free an inode"));
-  return Ext4Status(io_channel_flush(raw->io), path_, "write");
+  return absl::OkStatus();
+}
+
+// A name of the node goes.
+void Ext4Writer::Forget(TreeNode& node) {
+  const auto links = links_.find(node.inode);
+  if (links == links_.end()) return doomed_.Add(node.inode);
+  // On disk an inode has one link until Finish, so one that is back at one needs nothing.
+  if (--links->second == 1) links_.erase(links);
+}
+
+absl::Status Ext4Writer::FreeDoomed() {
+  if (doomed_.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(blocks_.Flush());
+  return doomed_.Free();
 }
 
 absl::Status Ext4Writer::Write(uint64_t offset, std::string_view bytes) {
@@ -252,13 +276,13 @@ absl::Status Ext4Writer::WriteFolder(TreeNode& folder) {
       std::count_if(folder.children.begin(), folder.children.end(),
                     [](const auto& child) { return child.second->type == EntryType::kDirectory; }));
   Ext4Inode inode;
-  RETURN_IF_ERROR(FillInode(folder.folder, inode));
+  RETURN_IF_ERROR(FillInode(*folder.folder, inode));
   // 1 means "more than can be counted" (dir_nlink).
   inode.large.i_links_count = static_cast<__u16>(subfolders + 2 > kMaxLinks ? 1 : subfolders + 2);
   const uint64_t size = blocks.size() * kExt4BlockSize;
   inode.large.i_size = static_cast<__u32>(size);
   inode.large.i_size_high = static_cast<__u32>(size >> 32);
-  RETURN_IF_ERROR(WriteInode(raw, path_, folder.inode, inode, extents, folder.folder));
+  RETURN_IF_ERROR(WriteInode(raw, path_, folder.inode, inode, extents, *folder.folder));
   // After the inode: the checksum of a block covers the inode's number and generation.
   size_t written = 0;
   for (const Ext4Extent& extent : extents) {
@@ -287,9 +311,11 @@ absl::Status Ext4Writer::WriteLinkCounts() {
 
 absl::Status Ext4Writer::Finish() {
   RETURN_IF_ERROR(CloseFile());
+  RETURN_IF_ERROR(FreeDoomed());
   RETURN_IF_ERROR(WriteFolders(tree_.root()));
   RETURN_IF_ERROR(WriteLinkCounts());
   RETURN_IF_ERROR(blocks_.Flush());
+  RETURN_IF_ERROR(blocks_.PunchFreeBlocks());
   ext2_filsys raw = filesystem_.release();
   RETURN_IF_ERROR(Ext4Status(ext2fs_close_free(&raw), path_, "close"));
   return blocks_.Sync();
