@@ -1,11 +1,14 @@
 #include "backends/images/apt_client.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <optional>
 #include <system_error>
 
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "backends/images/debian_sources.h"
 #include "backends/images/tool_environment.h"
 #include "base/file.h"
 #include "base/status.h"
@@ -46,6 +49,16 @@ absl::StatusOr<std::filesystem::path> OnlyDeb(const std::filesystem::path& folde
   return Internal("apt-get download left no package in {}", folder.native());
 }
 
+// Debian's keys, where the host keeps them apart from those that apt trusts for every source.
+std::string WithDebianKeys(std::string line) {
+  constexpr std::string_view kKeys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+  constexpr std::string_view kStart = "deb ";
+  if (access(std::string(kKeys).c_str(), R_OK) == 0 && line.starts_with(kStart)) {
+    line.insert(kStart.size(), fmt::format("[signed-by={}] ", kKeys));
+  }
+  return line;
+}
+
 // The version in "<package>_<version>_<architecture>.deb", where apt writes ':' as "%3a".
 std::string VersionOf(const std::filesystem::path& deb) {
   const std::vector<std::string> parts = absl::StrSplit(deb.stem().native(), '_');
@@ -70,6 +83,22 @@ absl::StatusOr<std::string> AptClient::Run(std::vector<std::string> words,
                      errors.empty() ? result.exit.Describe() : errors);
 }
 
+absl::Status AptClient::UseSuite(const std::string& suite, const ProgressSink& sink,
+                                 const Cancellation& cancellation) {
+  RETURN_IF_ERROR(CheckDebianNames(suite, {}));
+  ASSIGN_OR_RETURN(const auto targets, IndexTargets(kSourceTargetFormat, cancellation));
+  ASSIGN_OR_RETURN(const std::vector<std::string> sources, SourcesFor(suite, targets));
+  std::string list;
+  for (std::string line : sources) list += WithDebianKeys(std::move(line)) + "\n";
+  const std::filesystem::path file = scratch_ / "sources.list";
+  RETURN_IF_ERROR(WriteFileAtomically(file, list, 0644));
+  source_options_ = {"-oDir::Etc::SourceList=" + file.native(), "-oDir::Etc::SourceParts=/dev/null",
+                     // What the host pins concerns its own suite.
+                     "-oDir::Etc::Preferences=/dev/null", "-oDir::Etc::PreferencesParts=/dev/null",
+                     "-oAPT::Default-Release="};
+  return Annotate(FetchPrivateLists(sink, cancellation), "Debian suite '" + suite + "'");
+}
+
 absl::Status AptClient::FetchPrivateLists(const ProgressSink& sink,
                                           const Cancellation& cancellation) {
   Report(sink, {"downloading", "package lists"});
@@ -79,7 +108,8 @@ absl::Status AptClient::FetchPrivateLists(const ProgressSink& sink,
   options_ = {"-oDir::State=" + state.native(), "-oDir::State::lists=" + (state / "lists").native(),
               "-oDir::Cache=" + (state / "cache").native(),
               // The host's own packages are of no interest to a download.
-              "-oDir::State::status=/dev/null"};
+              "-oDir::State::status=/dev/null", "-oAcquire::Languages=none"};
+  options_.insert(options_.end(), source_options_.begin(), source_options_.end());
   const absl::Status status = Run({"apt-get", "update"}, scratch_, cancellation).status();
   return WithHint(status, "check the host's apt sources and network with 'apt-get update'");
 }

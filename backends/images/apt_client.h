@@ -27,6 +27,12 @@ class AptClient {
   // `scratch` must exist and belongs to the caller, who removes it.
   explicit AptClient(std::filesystem::path scratch) : scratch_(std::move(scratch)) {}
 
+  // From now on packages are those of another Debian suite ("trixie"), from the mirrors that the
+  // host's apt uses, with lists of its own in `scratch`. Signatures are checked as ever, with the
+  // host's keys. FailedPrecondition when the host has no Debian source.
+  absl::Status UseSuite(const std::string& suite, const ProgressSink& sink,
+                        const Cancellation& cancellation);
+
   // NotFound when no source has the package.
   absl::StatusOr<DebFile> Download(const std::string& package, const ProgressSink& sink,
                                    const Cancellation& cancellation);
@@ -51,6 +57,7 @@ class AptClient {
                                   const Cancellation& cancellation);
 
   std::filesystem::path scratch_;
+  std::vector<std::string> source_options_;  // that make apt read other sources than the host's
   std::vector<std::string> options_;  // that point apt at the private lists once we have them
 };
 

@@ -28,7 +28,7 @@ absl::StatusOr<BlockWriter> BlockWriter::Open(ext2_filsys filesystem, std::files
   return BlockWriter(filesystem, std::move(path), std::move(fd));
 }
 
-absl::StatusOr<uint64_t> BlockWriter::FirstFree() {
+std::optional<uint64_t> BlockWriter::FindFree() {
   const blk64_t last = EndOfUse(filesystem_) - 1;
   blk64_t found = 0;
   if (next_ <= last &&
@@ -40,7 +40,17 @@ absl::StatusOr<uint64_t> BlockWriter::FirstFree() {
           filesystem_->block_map, filesystem_->super->s_first_data_block, last, &found) == 0) {
     return found;
   }
-  return FilesystemFull(path_);
+  return std::nullopt;
+}
+
+absl::StatusOr<uint64_t> BlockWriter::FirstFree() {
+  std::optional<uint64_t> found = FindFree();
+  if (!found.has_value() && make_room_) {
+    RETURN_IF_ERROR(make_room_());
+    found = FindFree();
+  }
+  if (!found.has_value()) return FilesystemFull(path_);
+  return *found;
 }
 
 absl::StatusOr<BlockWriter::Run> BlockWriter::Take(uint64_t most) {
@@ -53,6 +63,7 @@ absl::StatusOr<BlockWriter::Run> BlockWriter::Take(uint64_t most) {
   }
   ext2fs_block_alloc_stats_range(filesystem_, start, static_cast<blk_t>(used - start), +1);
   next_ = used;
+  end_of_used_ = std::max<uint64_t>(end_of_used_, used);
   return Run{start, used - start};
 }
 
@@ -88,6 +99,39 @@ absl::Status BlockWriter::Flush() {
     offset += written;
   }
   buffer_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status BlockWriter::PunchFreeBlocks() {
+  if (end_of_used_ == 0) return absl::OkStatus();
+  const blk64_t last = end_of_used_ - 1;
+  blk64_t start = filesystem_->super->s_first_data_block;
+  while (start <= last &&
+         ext2fs_find_first_zero_block_bitmap2(filesystem_->block_map, start, last, &start) == 0) {
+    blk64_t end = last + 1;
+    if (ext2fs_find_first_set_block_bitmap2(filesystem_->block_map, start, last, &end) != 0) {
+      end = last + 1;
+    }
+    RETURN_IF_ERROR(Punch(start, end));
+    start = end;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BlockWriter::Punch(uint64_t start, uint64_t end) {
+  const auto offset = static_cast<off_t>(start * kExt4BlockSize);
+  const auto length = static_cast<off_t>((end - start) * kExt4BlockSize);
+  if (fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) == 0) {
+    return absl::OkStatus();
+  }
+  if (errno != EOPNOTSUPP) return Ext4Status(errno, path_, "free blocks");
+  // Where holes can't be made the bytes are the same at least.
+  RETURN_IF_ERROR(Flush());
+  for (uint64_t block = start; block < end; ++block) {
+    buffer_block_ = block;
+    buffer_.assign(kExt4BlockSize, '\0');
+    RETURN_IF_ERROR(Flush());
+  }
   return absl::OkStatus();
 }
 

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +24,10 @@ class BlockWriter {
  public:
   static absl::StatusOr<BlockWriter> Open(ext2_filsys filesystem, std::filesystem::path path);
 
+  // What to do when no block is free before it is said that the filesystem is full: make some free,
+  // if that is possible.
+  void OnFull(std::function<absl::Status()> make_room) { make_room_ = std::move(make_room); }
+
   // Writes whole blocks as the file's blocks from `logical` on, to as few runs as there is room
   // for, and adds these to `extents`. FilesystemFull when there are not enough.
   absl::Status Append(uint64_t logical, std::string_view blocks, std::vector<Ext4Extent>& extents);
@@ -31,6 +37,9 @@ class BlockWriter {
 
   // Writes what is still in memory.
   absl::Status Flush();
+
+  // Gives the host back what freed blocks took: they read as zeros.
+  absl::Status PunchFreeBlocks();
 
   // Makes the file durable.
   absl::Status Sync();
@@ -46,11 +55,15 @@ class BlockWriter {
 
   absl::StatusOr<Run> Take(uint64_t most);
   absl::StatusOr<uint64_t> FirstFree();
+  std::optional<uint64_t> FindFree();
+  absl::Status Punch(uint64_t start, uint64_t end);
 
   ext2_filsys filesystem_;
   std::filesystem::path path_;
   UniqueFd fd_;
+  std::function<absl::Status()> make_room_;
   uint64_t next_ = 0;          // where to look for a free block
+  uint64_t end_of_used_ = 0;   // no block from here on was ever handed out
   uint64_t buffer_block_ = 0;  // where the buffer belongs
   std::string buffer_;
 };

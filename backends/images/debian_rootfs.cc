@@ -2,14 +2,10 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <fstream>
-#include <map>
-#include <set>
 #include <string_view>
 
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "backends/images/apt_client.h"
 #include "backends/images/tool_environment.h"
 #include "base/status.h"
@@ -19,19 +15,7 @@
 namespace ember::images {
 namespace {
 
-constexpr char kTargetFormat[] = "$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(CODENAME)|$(COMPONENT)";
 constexpr char kMergedUsrHooks[] = "/usr/share/mmdebstrap/hooks/merged-usr";
-
-bool IsWord(std::string_view text, std::string_view punctuation) {
-  return !text.empty() && std::isalnum(static_cast<unsigned char>(text[0])) != 0 &&
-         std::all_of(text.begin(), text.end(), [punctuation](unsigned char c) {
-           return (std::isalnum(c) != 0 && std::isupper(c) == 0) ||
-                  punctuation.find(static_cast<char>(c)) != punctuation.npos;
-         });
-}
-
-// "bookworm-security" and "bookworm-updates" belong to "bookworm".
-std::string BaseSuite(const std::string& release) { return release.substr(0, release.find('-')); }
 
 bool HasSubordinateIds() {
   const char* login = getenv("USER");
@@ -83,46 +67,6 @@ class LineReporter {
 
 }  // namespace
 
-absl::Status CheckDebianNames(const std::string& suite, const std::vector<std::string>& packages) {
-  if (!IsWord(suite, ".-")) {
-    return WithHint(InvalidArgument("'{}' is no name of a Debian suite", suite),
-                    "name a suite, for example '--from debian:bookworm'");
-  }
-  for (const std::string& package : packages) {
-    if (!IsWord(package, "+.-:")) {
-      return InvalidArgument("'{}' is no name of a Debian package", package);
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<std::string>> SourcesFor(const std::string& suite,
-                                                    const std::vector<std::string>& host_targets) {
-  std::map<std::pair<std::string, std::string>, std::set<std::string>> components;
-  for (const std::string& target : host_targets) {
-    const std::vector<std::string> fields = absl::StrSplit(target, '|');
-    if (fields.size() != 5 || fields[0] != "Debian") continue;
-    const std::string& release = fields[2];
-    if (release.find('/') != release.npos || release.find("backports") != release.npos) continue;
-    std::string wanted = release;
-    wanted.replace(0, BaseSuite(release).size(), suite);
-    components[{fields[1], wanted}].insert(fields[4]);
-  }
-  if (components.empty()) {
-    return WithHint(FailedPrecondition("the host's apt has no Debian source to build from"),
-                    "on another distribution, import a root filesystem with 'ember image import'");
-  }
-  std::vector<std::string> lines;
-  for (const auto& [source, names] : components) {
-    // unstable has neither updates nor security.
-    const bool rolling = suite == "sid" || suite == "unstable";
-    if (rolling && source.second != suite) continue;
-    lines.push_back(
-        fmt::format("deb {} {} {}", source.first, source.second, absl::StrJoin(names, " ")));
-  }
-  return lines;
-}
-
 absl::StatusOr<std::filesystem::path> MakeDebianTar(const std::string& suite,
                                                     const std::vector<std::string>& packages,
                                                     const std::filesystem::path& scratch,
@@ -134,7 +78,7 @@ absl::StatusOr<std::filesystem::path> MakeDebianTar(const std::string& suite,
                     "run 'apt-get install mmdebstrap'");
   }
   AptClient apt(scratch);
-  ASSIGN_OR_RETURN(const auto targets, apt.IndexTargets(kTargetFormat, cancellation));
+  ASSIGN_OR_RETURN(const auto targets, apt.IndexTargets(kSourceTargetFormat, cancellation));
   ASSIGN_OR_RETURN(const std::vector<std::string> sources, SourcesFor(suite, targets));
   std::vector<std::string> include = {"usr-is-merged"};
   include.insert(include.end(), packages.begin(), packages.end());

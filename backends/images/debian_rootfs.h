@@ -6,14 +6,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "backends/images/debian_sources.h"
 #include "backends/images/list_source.h"
 #include "backends/images/progress.h"
 #include "base/cancellation.h"
 
 namespace ember::images {
-
-// InvalidArgument unless `suite` and `packages` are words that Debian could use as names.
-absl::Status CheckDebianNames(const std::string& suite, const std::vector<std::string>& packages);
 
 // Builds a minimal Debian of that suite with mmdebstrap to `scratch`/rootfs.tar and answers its
 // path: from the mirrors that the host's apt uses, as root or not (then with subordinate ids where
@@ -27,12 +25,5 @@ absl::StatusOr<std::filesystem::path> MakeDebianTar(const std::string& suite,
 
 // What has to be written over such a root filesystem: the build host's name and resolver.
 std::vector<ListedEntry> DebianReplacements();
-
-// The lines of a sources.list for `suite`, from those of the host ("<URI> <release> <component…>"
-// each): what the host's own suite is replaced by `suite`, so that bookworm, bookworm-updates and
-// bookworm-security become trixie, trixie-updates and trixie-security. FailedPrecondition when the
-// host has no Debian source.
-absl::StatusOr<std::vector<std::string>> SourcesFor(const std::string& suite,
-                                                    const std::vector<std::string>& host_targets);
 
 }  // namespace ember::images

@@ -17,6 +17,10 @@ enum class EntryType {
   kBlockDevice,
   kFifo,
   kSocket,
+  // These two come from layers only, and take away what lower layers have: the entry at the path
+  // with all below it, or only what is below it.
+  kRemoval,
+  kRemovalOfContent,
 };
 
 // One name of a root filesystem, as an archive or a folder describes it. The content of a file
@@ -32,6 +36,9 @@ struct Entry {
   uint32_t device_major = 0;
   uint32_t device_minor = 0;
   uint64_t size_bytes = 0;  // of a file, holes included
+  // Of a source in layers: its number, rising. What comes with one layer is safe from the removals
+  // of the same.
+  uint32_t layer = 0;
   // By full name ("security.capability"); ACLs in the kernel's form ("system.posix_acl_access").
   std::map<std::string, std::string> xattrs;
 

@@ -1,17 +1,14 @@
 #include "backends/images/file_digest.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <memory>
 #include <vector>
 
-#include "base/check.h"
+#include "backends/images/sha256.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
@@ -20,28 +17,6 @@ namespace ember::images {
 namespace {
 
 constexpr size_t kChunk = size_t{1} << 20;
-
-// Running SHA-256. Not thread-safe.
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    EMBER_CHECK(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
-  }
-  void Add(std::string_view bytes) {
-    EMBER_CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
-  }
-  std::string Finish() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-    unsigned int size = 0;
-    EMBER_CHECK(EVP_DigestFinal_ex(context_.get(), digest.data(), &size) == 1);
-    std::string text = "sha256:";
-    for (unsigned int i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
-    return text;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
 
 // Where the bytes that are stored begin at or after `offset`; `size` when only a hole follows or
 // the filesystem knows no holes at all and `offset` is the end.

@@ -3,9 +3,11 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "absl/strings/str_split.h"
 #include "backends/images/file_digest.h"
+#include "backends/images/host_architecture.h"
 #include "backends/images/initramfs.h"
 #include "backends/images/record_file.h"
 #include "base/file.h"
@@ -19,6 +21,26 @@ constexpr char kDescriptionFile[] = "kernel.json";
 constexpr char kModulesFolder[] = "modules";
 constexpr char kOrderFile[] = "order";
 
+// {"virtio_blk": "module", …}; what is unknown is left out.
+nlohmann::json DriversJson(const std::vector<KernelDriver>& drivers) {
+  nlohmann::json object = nlohmann::json::object();
+  for (const KernelDriver& driver : drivers) {
+    if (driver.place == DriverPlace::kUnknown) continue;
+    object[driver.name] = DriverPlaceName(driver.place);
+  }
+  return object;
+}
+
+std::vector<KernelDriver> DriversField(const nlohmann::json& record) {
+  std::vector<KernelDriver> drivers = SurveyDrivers(std::nullopt, std::nullopt);
+  const auto object = record.find("drivers");
+  if (object == record.end() || !object->is_object()) return drivers;
+  for (KernelDriver& driver : drivers) {
+    driver.place = DriverPlaceOf(TextField(*object, driver.name.c_str()));
+  }
+  return drivers;
+}
+
 }  // namespace
 
 absl::StatusOr<KernelDescription> ReadKernelDescription(const std::filesystem::path& entry) {
@@ -29,6 +51,12 @@ absl::StatusOr<KernelDescription> ReadKernelDescription(const std::filesystem::p
   description.created_at = TimeField(record, "created_at");
   description.agent = {TextField(record, "agent_digest"), NumberField(record, "agent_size_bytes"),
                        NumberField(record, "agent_modified_ns")};
+  description.format = KernelFormatOf(TextField(record, "format"));
+  // Records of earlier versions have neither; those took only kernels with a PVH entry on x86_64.
+  const auto pvh = record.find("pvh");
+  description.pvh =
+      pvh != record.end() && pvh->is_boolean() ? pvh->get<bool>() : ThisArchitecture().needs_pvh;
+  description.drivers = DriversField(record);
   return description;
 }
 
@@ -40,7 +68,10 @@ absl::Status WriteKernelDescription(const std::filesystem::path& entry,
                           {"created_at", FormatRecordTime(description.created_at)},
                           {"agent_digest", description.agent.digest},
                           {"agent_size_bytes", description.agent.size_bytes},
-                          {"agent_modified_ns", description.agent.modified_ns}});
+                          {"agent_modified_ns", description.agent.modified_ns},
+                          {"format", KernelFormatName(description.format)},
+                          {"pvh", description.pvh},
+                          {"drivers", DriversJson(description.drivers)}});
 }
 
 absl::Status WriteModules(const std::filesystem::path& entry,

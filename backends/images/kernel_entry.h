@@ -8,6 +8,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "backends/images/kernel_drivers.h"
+#include "backends/images/kernel_image.h"
 #include "backends/images/kernel_modules.h"
 
 // The folder of one kernel in the kernel store: what is in which file.
@@ -33,6 +35,9 @@ struct KernelDescription {
   std::string source;
   absl::Time created_at;
   AgentStamp agent;
+  KernelFormat format = KernelFormat::kElf;
+  bool pvh = false;
+  std::vector<KernelDriver> drivers;
 
   friend bool operator==(const KernelDescription&, const KernelDescription&) = default;
 };

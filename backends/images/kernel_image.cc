@@ -4,8 +4,6 @@
 
 #include <cctype>
 #include <cstring>
-#include <optional>
-#include <string_view>
 
 #include "backends/images/decompress.h"
 #include "backends/images/host_architecture.h"
@@ -69,22 +67,41 @@ bool HasPvhNote(std::string_view elf, const Elf64_Ehdr& header) {
   return false;
 }
 
-absl::Status CheckElf(std::string_view elf) {
+// The machines that kernels of other hosts are for, as `uname -m` calls them.
+std::string MachineName(uint16_t elf_machine) {
+  switch (elf_machine) {
+    case EM_X86_64:
+      return "x86_64";
+    case EM_AARCH64:
+      return "aarch64";
+    case EM_386:
+      return "i386";
+    case EM_ARM:
+      return "arm";
+    case EM_RISCV:
+      return "riscv";
+    case EM_PPC64:
+      return "ppc64";
+    case EM_S390:
+      return "s390x";
+    default:
+      return fmt::format("machine {}", elf_machine);
+  }
+}
+
+// Whether an ELF kernel has a PVH entry; an error when it is none for this host.
+absl::StatusOr<bool> CheckElf(std::string_view elf) {
   const HostArchitecture& host = ThisArchitecture();
   const auto header = ReadAt<Elf64_Ehdr>(elf, 0);
-  if (!header.has_value() || header->e_ident[EI_CLASS] != ELFCLASS64 ||
-      header->e_phentsize != sizeof(Elf64_Phdr)) {
+  if (!header.has_value()) return InvalidArgument("is an ELF file that was cut short");
+  if (header->e_machine != host.elf_machine) {
+    return InvalidArgument("is a kernel for {}; this host is {}", MachineName(header->e_machine),
+                           host.machine);
+  }
+  if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_phentsize != sizeof(Elf64_Phdr)) {
     return InvalidArgument("is an ELF file but not a 64-bit kernel");
   }
-  if (header->e_machine != host.elf_machine) {
-    return InvalidArgument("is an ELF file for machine {}; this host is {} (machine {})",
-                           header->e_machine, host.machine, host.elf_machine);
-  }
-  if (host.needs_pvh && !HasPvhNote(elf, *header)) {
-    return InvalidArgument(
-        "is an ELF file without a PVH entry note (a kernel built with CONFIG_PVH=y was expected)");
-  }
-  return absl::OkStatus();
+  return HasPvhNote(elf, *header);
 }
 
 std::string FirstWord(std::string_view text) {
@@ -129,55 +146,85 @@ std::string BzImageRelease(std::string_view image) {
   return FirstWord(image.substr(*at + uint64_t{0x200}));
 }
 
-struct Kernel {
-  std::string unpacked;    // empty when `bytes` are those of the file
-  std::string_view bytes;  // what to start
-  std::string release;
-};
-
-absl::Status CheckStartable(std::string_view kernel) {
-  if (IsElf(kernel)) return CheckElf(kernel);
-  const HostArchitecture& host = ThisArchitecture();
-  if (IsArm64Image(kernel)) {
-    if (host.elf_machine == EM_AARCH64) return absl::OkStatus();
-    return InvalidArgument("is an arm64 kernel; this host is {}", host.machine);
-  }
-  return InvalidArgument(
-      "is no Linux kernel (expected a bzImage, an ELF vmlinux or an arm64 Image)");
+std::string ReleaseOf(std::string_view file, std::string_view kernel) {
+  std::string release = IsBzImage(file) ? BzImageRelease(file) : "";
+  return release.empty() ? BannerRelease(kernel) : release;
 }
 
-absl::Status LoadKernel(std::string_view file, Kernel& kernel) {
-  kernel.bytes = file;
-  if (IsBzImage(file)) {
-    ASSIGN_OR_RETURN(kernel.unpacked, BzImagePayload(file));
-    kernel.bytes = kernel.unpacked;
-    kernel.release = BzImageRelease(file);
-  } else if (!IsElf(file) && !IsArm64Image(file)) {
-    // Perhaps a vmlinux or an Image that is compressed as a whole (arm64 distributions).
-    if (auto content = Decompress(file, kMaxKernel); content.ok()) {
-      kernel.unpacked = *std::move(content);
-      kernel.bytes = kernel.unpacked;
-    }
+// Fills in what kind of kernel `bytes` are: those of the file, or what was compressed in it.
+absl::Status Classify(std::string_view file, std::string_view bytes, KernelImage& kernel) {
+  const HostArchitecture& host = ThisArchitecture();
+  if (IsArm64Image(bytes)) {
+    kernel.format = KernelFormat::kArm64Image;
+    if (host.elf_machine == EM_AARCH64) return absl::OkStatus();
+    return InvalidArgument("is a kernel for aarch64; this host is {}", host.machine);
   }
-  RETURN_IF_ERROR(CheckStartable(kernel.bytes));
-  if (kernel.release.empty()) kernel.release = BannerRelease(kernel.bytes);
-  if (kernel.release.empty()) {
-    return InvalidArgument("is no Linux kernel (no version banner found in it)");
+  if (!IsElf(bytes)) {
+    return InvalidArgument(
+        "is no Linux kernel (expected a bzImage, an ELF vmlinux or an arm64 Image)");
   }
+  ASSIGN_OR_RETURN(kernel.pvh, CheckElf(bytes));
+  if (kernel.pvh || !host.needs_pvh) return absl::OkStatus();
+  if (!IsBzImage(file)) {
+    return InvalidArgument(
+        "is an ELF file without a PVH entry note (a kernel built with CONFIG_PVH=y, or its "
+        "bzImage, was expected)");
+  }
+  kernel.format = KernelFormat::kBzImage;
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<KernelVersion> ExtractKernel(const std::filesystem::path& source,
-                                            const std::filesystem::path& target) {
-  ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(source));
-  Kernel kernel;
-  if (absl::Status status = LoadKernel(file.bytes(), kernel); !status.ok()) {
-    return Annotate(status, source.native());
+std::string_view KernelFormatName(KernelFormat format) {
+  switch (format) {
+    case KernelFormat::kElf:
+      return "elf";
+    case KernelFormat::kBzImage:
+      return "bzImage";
+    case KernelFormat::kArm64Image:
+      return "arm64-image";
   }
-  RETURN_IF_ERROR(WriteFileAtomically(target, kernel.bytes, 0644));
-  return KernelVersion{std::move(kernel.release)};
+  return "elf";
+}
+
+KernelFormat KernelFormatOf(std::string_view name) {
+  for (const auto format : {KernelFormat::kBzImage, KernelFormat::kArm64Image}) {
+    if (KernelFormatName(format) == name) return format;
+  }
+  return KernelFormat::kElf;
+}
+
+absl::StatusOr<KernelImage> ParseKernel(std::string_view file) {
+  KernelImage kernel;
+  if (IsBzImage(file)) {
+    ASSIGN_OR_RETURN(kernel.unpacked, BzImagePayload(file));
+  } else if (!IsElf(file) && !IsArm64Image(file)) {
+    // Perhaps a vmlinux or an Image that is compressed as a whole (arm64 distributions).
+    if (auto content = Decompress(file, kMaxKernel); content.ok()) {
+      kernel.unpacked = *std::move(content);
+    }
+  }
+  const std::string_view bytes = kernel.unpacked.empty() ? file : kernel.unpacked;
+  RETURN_IF_ERROR(Classify(file, bytes, kernel));
+  kernel.release = ReleaseOf(file, bytes);
+  if (kernel.release.empty()) {
+    return InvalidArgument("is no Linux kernel (no version banner found in it)");
+  }
+  kernel.config = KernelConfig::FindIn(bytes);
+  if (kernel.format == KernelFormat::kBzImage) kernel.unpacked.clear();
+  return kernel;
+}
+
+absl::StatusOr<KernelImage> ExtractKernel(const std::filesystem::path& source,
+                                          const std::filesystem::path& target) {
+  ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(source));
+  auto kernel = ParseKernel(file.bytes());
+  if (!kernel.ok()) return Annotate(kernel.status(), source.native());
+  const std::string_view bootable = kernel->unpacked.empty() ? file.bytes() : kernel->unpacked;
+  RETURN_IF_ERROR(WriteFileAtomically(target, bootable, 0644));
+  kernel->unpacked.clear();
+  return kernel;
 }
 
 }  // namespace ember::images

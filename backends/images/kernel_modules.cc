@@ -10,6 +10,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "backends/images/decompress.h"
 #include "base/file.h"
@@ -22,33 +23,25 @@ namespace {
 
 constexpr uint64_t kMaxModule = 64 * kMiB;
 
-enum class Need { kEssential, kUseful };
-
-struct WantedModule {
-  std::string_view name;
-  Need need;
-};
-
-// The transports first, then what a boot waits for. A transport that is missing is not fatal by
-// itself: which one is used depends on the machine.
-constexpr WantedModule kWanted[] = {
-    {"virtio_ring", Need::kUseful},
-    {"virtio", Need::kUseful},
-    {"virtio_pci_modern_dev", Need::kUseful},
-    {"virtio_pci_legacy_dev", Need::kUseful},
-    {"virtio_pci", Need::kUseful},
-    {"virtio_mmio", Need::kUseful},
-    {"vsock", Need::kEssential},
-    {"vmw_vsock_virtio_transport_common", Need::kEssential},
-    {"vmw_vsock_virtio_transport", Need::kEssential},
-    {"virtio_blk", Need::kEssential},
-    {"crc32c_generic", Need::kUseful},  // ext4 asks for it by its algorithm, not by a dependency
-    {"ext4", Need::kEssential},
-    {"failover", Need::kUseful},
-    {"net_failover", Need::kUseful},
-    {"virtio_net", Need::kUseful},
-    {"rng_core", Need::kUseful},
-    {"virtio_rng", Need::kUseful},
+// The transports first, then what a boot waits for.
+constexpr std::string_view kWanted[] = {
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_modern_dev",
+    "virtio_pci_legacy_dev",
+    "virtio_pci",
+    "virtio_mmio",
+    "vsock",
+    "vmw_vsock_virtio_transport_common",
+    "vmw_vsock_virtio_transport",
+    "virtio_blk",
+    "crc32c_generic",  // ext4 asks for it by its algorithm, not by a dependency
+    "ext4",
+    "failover",
+    "net_failover",
+    "virtio_net",
+    "rng_core",
+    "virtio_rng",
 };
 
 // "kernel/drivers/char/hw_random/virtio-rng.ko.xz" is module "virtio_rng"; nothing when it is no
@@ -95,20 +88,6 @@ std::string_view NamedSection(std::string_view elf, std::string_view name) {
   return {};
 }
 
-// The names in "depends=a,b" of the module's .modinfo section.
-absl::StatusOr<std::vector<std::string>> DependenciesOf(std::string_view module) {
-  const std::string_view section = NamedSection(module, ".modinfo");
-  if (section.empty()) return InvalidArgument("is no kernel module");
-  const absl::string_view strings(section.data(), section.size());
-  std::vector<std::string> names;
-  for (const absl::string_view word : absl::StrSplit(strings, '\0')) {
-    if (word.substr(0, 8) != "depends=") continue;
-    names = absl::StrSplit(word.substr(8), ',', absl::SkipEmpty());
-  }
-  for (std::string& name : names) std::replace(name.begin(), name.end(), '-', '_');
-  return names;
-}
-
 absl::StatusOr<std::string> LoadModule(const std::filesystem::path& path) {
   ASSIGN_OR_RETURN(std::string content, ReadFile(path));
   if (path.extension() == ".ko") return content;
@@ -133,6 +112,7 @@ class ModuleCollector {
     auto builtin = ReadFile(modules_dir / "modules.builtin");
     if (!builtin.ok() && !absl::IsNotFound(builtin.status())) return builtin.status();
     if (builtin.ok()) collector.ReadBuiltin(*builtin);
+    collector.builtin_known_ = builtin.ok();
     if (collector.files_.empty() && collector.builtin_.empty()) {
       return FailedPrecondition("{}: holds neither kernel modules nor modules.builtin",
                                 modules_dir.native());
@@ -140,17 +120,14 @@ class ModuleCollector {
     return collector;
   }
 
-  absl::Status Want(const WantedModule& wanted) {
-    const std::string name(wanted.name);
-    if (files_.contains(name)) return Visit(name);
-    if (wanted.need == Need::kUseful || builtin_.contains(name)) return absl::OkStatus();
-    return FailedPrecondition(
-        "the kernel has no driver '{}', without which no VM starts: it is neither built in nor a "
-        "module in {}",
-        name, modules_dir_.native());
+  absl::Status Want(std::string_view wanted) {
+    const std::string name(wanted);
+    return files_.contains(name) ? Visit(name) : absl::OkStatus();
   }
 
-  std::vector<KernelModule> Take() && { return std::move(order_); }
+  CollectedModules Take() && {
+    return {std::move(order_), std::move(builtin_), builtin_known_, std::move(release_)};
+  }
 
  private:
   explicit ModuleCollector(std::filesystem::path modules_dir)
@@ -168,14 +145,16 @@ class ModuleCollector {
     if (!seen_.insert(name).second) return absl::OkStatus();
     const auto file = files_.find(name);
     if (file == files_.end()) {
-      if (builtin_.contains(name)) return absl::OkStatus();
+      // Where nothing tells what is built in, this may be.
+      if (builtin_.contains(name) || !builtin_known_) return absl::OkStatus();
       return FailedPrecondition("a module depends on '{}', which is not in {}", name,
                                 modules_dir_.native());
     }
     ASSIGN_OR_RETURN(std::string content, LoadModule(file->second));
-    const auto dependencies = DependenciesOf(content);
-    if (!dependencies.ok()) return Annotate(dependencies.status(), file->second.native());
-    for (const std::string& dependency : *dependencies) RETURN_IF_ERROR(Visit(dependency));
+    const auto facts = ReadModuleFacts(content);
+    if (!facts.ok()) return Annotate(facts.status(), file->second.native());
+    if (release_.empty()) release_ = facts->release;
+    for (const std::string& dependency : facts->depends) RETURN_IF_ERROR(Visit(dependency));
     order_.push_back({name, std::move(content)});
     return absl::OkStatus();
   }
@@ -183,15 +162,35 @@ class ModuleCollector {
   std::filesystem::path modules_dir_;
   std::map<std::string, std::filesystem::path> files_;
   std::set<std::string> builtin_;
+  bool builtin_known_ = false;
+  std::string release_;
   std::set<std::string> seen_;
   std::vector<KernelModule> order_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::vector<KernelModule>> CollectModules(const std::filesystem::path& modules_dir) {
+absl::StatusOr<ModuleFacts> ReadModuleFacts(std::string_view module) {
+  const std::string_view section = NamedSection(module, ".modinfo");
+  if (section.empty()) return InvalidArgument("is no kernel module");
+  const absl::string_view strings(section.data(), section.size());
+  ModuleFacts facts;
+  for (const absl::string_view word : absl::StrSplit(strings, '\0')) {
+    if (absl::StartsWith(word, "depends=")) {
+      facts.depends = absl::StrSplit(word.substr(8), ',', absl::SkipEmpty());
+    } else if (absl::StartsWith(word, "vermagic=")) {
+      // "6.1.0-40-cloud-amd64 SMP preempt mod_unload modversions"
+      const absl::string_view magic = word.substr(9);
+      facts.release = std::string(magic.substr(0, magic.find(' ')));
+    }
+  }
+  for (std::string& name : facts.depends) std::replace(name.begin(), name.end(), '-', '_');
+  return facts;
+}
+
+absl::StatusOr<CollectedModules> CollectModules(const std::filesystem::path& modules_dir) {
   ASSIGN_OR_RETURN(ModuleCollector collector, ModuleCollector::Open(modules_dir));
-  for (const WantedModule& wanted : kWanted) RETURN_IF_ERROR(collector.Want(wanted));
+  for (const std::string_view wanted : kWanted) RETURN_IF_ERROR(collector.Want(wanted));
   return std::move(collector).Take();
 }
 

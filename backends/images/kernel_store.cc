@@ -5,15 +5,14 @@
 #include <optional>
 #include <system_error>
 
-#include "backends/images/apt_client.h"
-#include "backends/images/deb_package.h"
 #include "backends/images/file_digest.h"
-#include "backends/images/host_architecture.h"
+#include "backends/images/kernel_drivers.h"
 #include "backends/images/kernel_entry.h"
 #include "backends/images/kernel_image.h"
 #include "backends/images/kernel_modules.h"
 #include "backends/images/staging_dir.h"
 #include "backends/images/store_name.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "base/status_macros.h"
@@ -21,15 +20,7 @@
 namespace ember::images {
 namespace {
 
-constexpr std::string_view kDebian = "debian";
 constexpr char kDefaultFile[] = "default";
-
-// A kernel file and the modules that belong to it.
-struct KernelFiles {
-  std::filesystem::path kernel;
-  std::filesystem::path modules;  // empty: to be found
-  std::string source;             // for the record
-};
 
 // A name out of a version: what a name may not hold becomes '-'.
 std::string NameFromVersion(std::string version) {
@@ -47,68 +38,23 @@ std::filesystem::path HostModules(const std::string& version) {
   return std::filesystem::is_directory(folder, ignored) ? folder : std::filesystem::path();
 }
 
-// Unpacks the kernel and the modules of a package to `folder`.
-absl::StatusOr<KernelFiles> UnpackKernelPackage(const std::filesystem::path& deb,
-                                                const std::filesystem::path& folder,
-                                                const Cancellation& cancellation) {
-  KernelFiles files;
-  const auto wants = [](std::string_view path) {
-    if (path.starts_with("boot/vmlinu") || path.ends_with("/modules.builtin")) return true;
-    // Of the modules, the folders that hold what CollectModules looks for.
-    for (const char* folder : {"/drivers/block/", "/drivers/char/hw_random/", "/drivers/net/",
-                               "/drivers/virtio/", "/net/core/", "/net/vmw_vsock/", "/fs/ext4/",
-                               "/fs/jbd2/", "/fs/mbcache", "/crypto/", "/lib/"}) {
-      if (path.find(std::string("/kernel") + folder) != path.npos) return true;
-    }
-    return false;
-  };
-  const auto keep = [&](const std::string& path, const std::string& content) -> absl::Status {
-    const std::filesystem::path target = folder / path;
-    RETURN_IF_ERROR(MakeDirectories(target.parent_path(), 0755));
-    if (path.starts_with("boot/")) files.kernel = target;
-    if (target.filename() == "modules.builtin") files.modules = target.parent_path();
-    return WriteScratchFile(target, content);
-  };
-  RETURN_IF_ERROR(ReadDebFiles(deb, wants, keep, cancellation));
-  if (files.kernel.empty() || files.modules.empty()) {
-    return FailedPrecondition("{}: holds no kernel with modules", deb.native());
-  }
-  return files;
-}
-
-absl::StatusOr<KernelFiles> FetchDebianKernel(const std::filesystem::path& scratch,
-                                              const ProgressSink& sink,
-                                              const Cancellation& cancellation) {
-  AptClient apt(scratch);
-  auto deb = apt.DownloadDependency(std::string(ThisArchitecture().kernel_package), "linux-image-",
-                                    sink, cancellation);
-  if (!deb.ok()) {
-    const absl::Status status = Annotate(deb.status(), "Debian's cloud kernel");
-    if (HintOf(status).has_value()) return status;
-    return WithHint(status, "add a kernel from a file: 'ember kernel add PATH --modules DIR'");
-  }
-  Report(sink, {"unpacking", deb->package + " " + deb->version});
-  ASSIGN_OR_RETURN(KernelFiles files,
-                   UnpackKernelPackage(deb->path, scratch / "unpacked", cancellation));
-  files.source = "debian:" + deb->package + "=" + deb->version;
-  return files;
-}
-
-absl::StatusOr<KernelFiles> FindKernelFile(const KernelSource& source) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(source.source, error)) {
-    return WithHint(NotFound("kernel file '{}' does not exist or is no file", source.source),
-                    "name an existing file, or run 'ember kernel add debian'");
-  }
-  if (!source.modules.empty() && !std::filesystem::is_directory(source.modules, error)) {
-    return NotFound("modules folder '{}' does not exist or is no folder", source.modules.native());
-  }
-  return KernelFiles{source.source, source.modules, "file:" + source.source};
-}
-
 absl::Status TakenName(std::string_view name) {
   return WithHint(AlreadyExists("kernel '{}' exists", name),
                   fmt::format("choose another name, or run 'ember kernel delete {}' first", name));
+}
+
+absl::Status UnknownName(std::string_view name) {
+  return WithHint(NotFound("kernel '{}' does not exist", name),
+                  "run 'ember kernel list' to see what there is, or 'ember kernel add debian'");
+}
+
+// A module of another kernel is refused by this one, and then the VM hangs without a word.
+absl::Status CheckModulesFit(const std::string& kernel, const std::string& modules,
+                             const std::filesystem::path& modules_dir) {
+  if (modules.empty() || modules == kernel) return absl::OkStatus();
+  return WithHint(FailedPrecondition("the modules in {} are for kernel {}, not for {}",
+                                     modules_dir.native(), modules, kernel),
+                  "name those of this kernel with '--modules DIR' (lib/modules/VERSION)");
 }
 
 }  // namespace
@@ -121,8 +67,8 @@ absl::StatusOr<std::unique_ptr<KernelStore>> KernelStore::Open(std::filesystem::
 
 absl::StatusOr<KernelRecord> KernelStore::Add(const KernelSource& source, const ProgressSink& sink,
                                               const Cancellation& cancellation) {
-  const bool debian = source.source == kDebian;
-  std::string name = source.name.empty() && debian ? std::string(kDebian) : source.name;
+  RETURN_IF_ERROR(CheckKernelSource(source));
+  std::string name = KernelNameOf(source);
   if (!name.empty()) {
     RETURN_IF_ERROR(CheckStoreName("kernel", name));
     if (Read(name).ok()) return TakenName(name);
@@ -130,43 +76,76 @@ absl::StatusOr<KernelRecord> KernelStore::Add(const KernelSource& source, const 
   RETURN_IF_ERROR(StampAgent(agent_).status());
   ASSIGN_OR_RETURN(const StagingDir scratch, StagingDir::Create(dir_));
   ASSIGN_OR_RETURN(StagingDir entry, StagingDir::Create(dir_));
-  ASSIGN_OR_RETURN(KernelFiles files, debian ? FetchDebianKernel(scratch.path(), sink, cancellation)
-                                             : FindKernelFile(source));
-  Report(sink, {"extracting", files.kernel.filename().native()});
-  ASSIGN_OR_RETURN(const KernelVersion version,
-                   ExtractKernel(files.kernel, entry.path() / kVmlinuxFile));
-  if (name.empty()) name = NameFromVersion(version.release);
+  ASSIGN_OR_RETURN(const KernelFiles files,
+                   GetKernelFiles(source, scratch.path(), sink, cancellation));
+  ASSIGN_OR_RETURN(const KernelDescription description, Fill(entry.path(), files, sink));
+  if (name.empty()) name = NameFromVersion(description.version);
   RETURN_IF_ERROR(CheckStoreName("kernel", name));
-  if (files.modules.empty()) files.modules = HostModules(version.release);
-
-  std::vector<KernelModule> modules;
-  if (!files.modules.empty()) {
-    ASSIGN_OR_RETURN(modules, CollectModules(files.modules));
-  }
   RETURN_IF_ERROR(cancellation.Check("adding a kernel"));
-  Report(sink, {"building", "initramfs"});
-  RETURN_IF_ERROR(WriteModules(entry.path(), modules));
-  KernelDescription description{version.release, files.source, absl::Now(), {}};
-  ASSIGN_OR_RETURN(description.agent, WriteInitramfs(entry.path(), agent_));
-  RETURN_IF_ERROR(WriteKernelDescription(entry.path(), description));
+  CrashPoint("kernel-add/complete");
+  RETURN_IF_ERROR(FaultPoint("kernel-add/commit"));
   if (absl::Status status = std::move(entry).Commit(name); !status.ok()) {
     return absl::IsAlreadyExists(status) ? TakenName(name) : status;
   }
-  if (!ReadFile(dir_ / kDefaultFile).ok()) {
-    RETURN_IF_ERROR(WriteFileAtomically(dir_ / kDefaultFile, name, 0644));
+  CrashPoint("kernel-add/committed");
+  if (ReadFile(dir_ / kDefaultFile).ok()) return Get(name);
+  if (absl::Status status = WriteDefault(name); !status.ok()) {
+    // What can't be removed shows up in the list, and the error is the one to tell.
+    RemoveEntry(dir_, name).IgnoreError();
+    return status;
   }
   return Get(name);
 }
 
+absl::StatusOr<KernelDescription> KernelStore::Fill(const std::filesystem::path& entry,
+                                                    const KernelFiles& files,
+                                                    const ProgressSink& sink) const {
+  Report(sink, {"extracting", files.kernel.filename().native()});
+  ASSIGN_OR_RETURN(const KernelImage kernel, ExtractKernel(files.kernel, entry / kVmlinuxFile));
+  const std::filesystem::path modules_dir =
+      files.modules.empty() ? HostModules(kernel.release) : files.modules;
+  std::optional<CollectedModules> modules;
+  if (!modules_dir.empty()) {
+    ASSIGN_OR_RETURN(modules, CollectModules(modules_dir));
+    RETURN_IF_ERROR(CheckModulesFit(kernel.release, modules->release, modules_dir));
+  }
+  KernelDescription description{kernel.release,
+                                files.source,
+                                absl::Now(),
+                                {},
+                                kernel.format,
+                                kernel.pvh,
+                                SurveyDrivers(modules, kernel.config)};
+  RETURN_IF_ERROR(CheckBootsHere(kernel.format, description.drivers, modules_dir.native()));
+  Report(sink, {"building", "initramfs"});
+  RETURN_IF_ERROR(
+      WriteModules(entry, modules.has_value() ? modules->modules : std::vector<KernelModule>()));
+  ASSIGN_OR_RETURN(description.agent, WriteInitramfs(entry, agent_));
+  RETURN_IF_ERROR(WriteKernelDescription(entry, description));
+  return description;
+}
+
 absl::StatusOr<KernelRecord> KernelStore::Read(std::string_view name) const {
   const std::filesystem::path entry = dir_ / name;
-  ASSIGN_OR_RETURN(const KernelDescription description, ReadKernelDescription(entry));
-  return KernelRecord{std::string(name),
-                      description.version,
-                      entry / kVmlinuxFile,
-                      entry / kInitramfsFile,
-                      false,
-                      description.created_at};
+  ASSIGN_OR_RETURN(KernelDescription description, ReadKernelDescription(entry));
+  KernelRecord record;
+  record.name = name;
+  record.version = std::move(description.version);
+  record.vmlinux = entry / kVmlinuxFile;
+  record.initramfs = entry / kInitramfsFile;
+  record.created_at = description.created_at;
+  record.source = std::move(description.source);
+  record.pvh = description.pvh;
+  record.missing = MissingFor(description.format, description.drivers);
+  record.drivers = std::move(description.drivers);
+  return record;
+}
+
+absl::Status KernelStore::WriteDefault(std::string_view name) {
+  RETURN_IF_ERROR(FaultPoint("kernel-default/write"));
+  RETURN_IF_ERROR(WriteFileAtomically(dir_ / kDefaultFile, name, 0644));
+  CrashPoint("kernel-default/written");
+  return absl::OkStatus();
 }
 
 std::string KernelStore::DefaultName(const std::vector<KernelRecord>& kernels) const {
@@ -207,8 +186,7 @@ absl::StatusOr<KernelRecord> KernelStore::Get(std::string_view name) const {
     RETURN_IF_ERROR(Refresh(name));
     return kernel;
   }
-  return WithHint(NotFound("kernel '{}' does not exist", name),
-                  "run 'ember kernel list' to see what there is, or 'ember kernel add debian'");
+  return UnknownName(name);
 }
 
 absl::StatusOr<KernelRecord> KernelStore::Default() const {
@@ -239,15 +217,23 @@ absl::Status KernelStore::Refresh(std::string_view name) const {
   return WriteKernelDescription(entry, description);
 }
 
+absl::StatusOr<KernelRecord> KernelStore::SetDefault(std::string_view name) {
+  RETURN_IF_ERROR(Get(name).status());
+  RETURN_IF_ERROR(WriteDefault(name));
+  return Get(name);
+}
+
 absl::Status KernelStore::Delete(std::string_view name) {
   RETURN_IF_ERROR(CheckStoreName("kernel", name));
   ASSIGN_OR_RETURN(std::vector<KernelRecord> kernels, List());
   if (std::erase_if(kernels, [name](const auto& kernel) { return kernel.name == name; }) == 0) {
-    return WithHint(NotFound("kernel '{}' does not exist", name),
-                    "run 'ember kernel list' to see what there is");
+    return UnknownName(name);
   }
+  RETURN_IF_ERROR(FaultPoint("kernel-delete/remove"));
   RETURN_IF_ERROR(RemoveEntry(dir_, name));
-  return WriteFileAtomically(dir_ / kDefaultFile, DefaultName(kernels), 0644);
+  CrashPoint("kernel-delete/removed");
+  // A name that is no kernel's counts as none, so that a crash before this leaves no harm.
+  return WriteDefault(DefaultName(kernels));
 }
 
 }  // namespace ember::images

@@ -9,6 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "backends/images/kernel_drivers.h"
+#include "backends/images/kernel_entry.h"
+#include "backends/images/kernel_source.h"
 #include "backends/images/progress.h"
 #include "base/cancellation.h"
 
@@ -22,17 +25,12 @@ struct KernelRecord {
   std::filesystem::path initramfs;  // the ember initramfs made for it
   bool is_default = false;          // used by a VM that names no kernel
   absl::Time created_at;
+  std::string source;  // "debian:<package>=<version>", "host:<release>", "file:<path>", "url:<url>"
+  bool pvh = false;    // has the entry point of QEMU's direct boot
+  std::vector<KernelDriver> drivers;
+  std::vector<std::string> missing;  // one line for each backend that can't boot it, and why
 
   friend bool operator==(const KernelRecord&, const KernelRecord&) = default;
-};
-
-// Where a kernel comes from.
-struct KernelSource {
-  std::string source;  // "debian" (its cloud kernel), or the path of a kernel file
-  std::string name;    // empty: "debian", or the version of the file
-  // lib/modules/<version> for a kernel file. Empty: /lib/modules/<version> of the host if that
-  // exists, else the kernel is taken to have all it needs built in.
-  std::filesystem::path modules;
 };
 
 // The kernels of one state directory, each with the initramfs that carries emberd and its modules:
@@ -49,8 +47,8 @@ class KernelStore {
 
   // Fetches or reads a kernel, takes out of it what boots, collects its modules and builds the
   // initramfs; the first kernel becomes the default. AlreadyExists when the name is taken,
-  // InvalidArgument when the file is no kernel, FailedPrecondition when it lacks a driver that
-  // every VM needs. After a failure nothing is left. Blocks.
+  // InvalidArgument when the file is no kernel for this host, FailedPrecondition when it lacks what
+  // every VM needs or the modules are another kernel's. After a failure nothing is left. Blocks.
   absl::StatusOr<KernelRecord> Add(const KernelSource& source, const ProgressSink& sink,
                                    const Cancellation& cancellation);
 
@@ -64,6 +62,9 @@ class KernelStore {
   // The default kernel, as Get. NotFound when there is no kernel at all.
   absl::StatusOr<KernelRecord> Default() const;
 
+  // Makes a kernel the one that VMs start with which name none. NotFound as Get.
+  absl::StatusOr<KernelRecord> SetDefault(std::string_view name);
+
   // Removes a kernel; the oldest one left becomes the default if this was it.
   absl::Status Delete(std::string_view name);
 
@@ -71,6 +72,10 @@ class KernelStore {
   KernelStore(std::filesystem::path dir, std::filesystem::path agent)
       : dir_(std::move(dir)), agent_(std::move(agent)) {}
 
+  // Makes the files of an entry.
+  absl::StatusOr<KernelDescription> Fill(const std::filesystem::path& entry,
+                                         const KernelFiles& files, const ProgressSink& sink) const;
+  absl::Status WriteDefault(std::string_view name);
   absl::StatusOr<KernelRecord> Read(std::string_view name) const;
   absl::Status Refresh(std::string_view name) const;
   std::string DefaultName(const std::vector<KernelRecord>& kernels) const;

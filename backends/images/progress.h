@@ -12,6 +12,8 @@ struct Progress {
   std::string message;  // one line
   uint64_t done = 0;    // bytes; 0 when not known
   uint64_t total = 0;   // bytes; 0 when not known
+  std::string item =
+      {};  // what of several things at once: a layer's short digest; empty: the whole
 
   friend bool operator==(const Progress&, const Progress&) = default;
 };

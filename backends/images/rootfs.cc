@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backends/images/ext4_error.h"
+#include "backends/images/ext4_identity.h"
 #include "backends/images/ext4_writer.h"
 #include "base/file.h"
 #include "base/status.h"
@@ -100,12 +101,19 @@ absl::Status CopyEntries(EntrySource& source, uint64_t total, Ext4Writer& writer
   }
 }
 
+absl::StatusOr<Ext4Identity> IdentityOf(const RootfsSource& source) {
+  if (source.identity.empty()) return NewExt4Identity();
+  return Ext4IdentityFrom(source.identity);
+}
+
 absl::StatusOr<uint64_t> WriteOnce(const RootfsSource& source, const std::filesystem::path& target,
                                    const Ext4Geometry& geometry, const RootfsOptions& options,
                                    const ProgressSink& sink, const Cancellation& cancellation) {
   ContentLimit limit(options, cancellation);
   ASSIGN_OR_RETURN(const std::unique_ptr<EntrySource> entries, source.open());
-  ASSIGN_OR_RETURN(const std::unique_ptr<Ext4Writer> writer, Ext4Writer::Create(target, geometry));
+  ASSIGN_OR_RETURN(const Ext4Identity identity, IdentityOf(source));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Ext4Writer> writer,
+                   Ext4Writer::Create(target, geometry, identity));
   RETURN_IF_ERROR(CopyEntries(*entries, source.bytes_to_read, *writer, limit, sink));
   ListSource replacements(source.replacements);
   RETURN_IF_ERROR(CopyEntries(replacements, 0, *writer, limit, {}));

@@ -22,6 +22,9 @@ struct RootfsSource {
   uint64_t bytes_to_read = 0;  // for progress; 0 when not known
   std::optional<uint64_t>
       unpacked_size;  // a guess at all bytes; without it the source is read twice
+  // What the filesystem's identity (UUID, times) is derived from, so that the same source makes the
+  // same bytes; empty: a new identity each time.
+  std::string identity;
   std::vector<ListedEntry> replacements;  // written over what the source has
 };
 

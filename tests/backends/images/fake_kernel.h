@@ -84,9 +84,15 @@ inline std::string FakeBzImage(const std::string& release, const std::string& co
   return image.append(100, '#');
 }
 
-// A module that says what it depends on.
-inline std::string FakeModule(const std::string& depends) {
-  const std::string info = std::string("license=GPL\0depends=", 20) + depends + '\0';
+// The configuration that a kernel carries with CONFIG_IKCONFIG.
+inline std::string EmbeddedConfig(const std::string& text) {
+  return "IKCFG_ST" + Compress(text, archive_write_add_filter_gzip) + "IKCFG_ED";
+}
+
+// A module that says what it depends on and, unless empty, which kernel it is for.
+inline std::string FakeModule(const std::string& depends, const std::string& release = "") {
+  std::string info = std::string("license=GPL\0depends=", 20) + depends + '\0';
+  if (!release.empty()) info += "vermagic=" + release + " SMP mod_unload " + '\0';
   const std::string names("\0.modinfo\0.shstrtab\0", 20);
   Elf64_Ehdr header{};
   std::memcpy(header.e_ident, ELFMAG, SELFMAG);

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/subprocess.h"
 #include "tests/backends/images/fake_kernel.h"
+#include "tests/backends/images/kernel_shop.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -20,6 +21,7 @@ using testing::Compress;
 using testing::FakeBzImage;
 using testing::FakeModule;
 using testing::FakeVmlinux;
+using testing::KernelShop;
 using testing::ValueOf;
 
 const Cancellation kSoon = Cancellation::After(absl::Minutes(2));
@@ -27,41 +29,6 @@ const Cancellation kSoon = Cancellation::After(absl::Minutes(2));
 bool Contains(const absl::Status& status, std::string_view part) {
   return Message(status).find(part) != std::string_view::npos;
 }
-
-// A folder of modules, a kernel file, an agent and a store that uses them.
-class KernelShop {
- public:
-  KernelShop() {
-    Put("agent", "agent 1");
-    Put("vmlinux", FakeVmlinux("6.6.6-test"));
-    Put("modules/modules.builtin", "kernel/fs/ext4/ext4.ko\nkernel/drivers/virtio/virtio.ko\n");
-    Module("virtio_blk", "virtio,virtio_ring");
-    Module("virtio_ring", "");
-    Module("vsock", "");
-    Module("vmw_vsock_virtio_transport_common", "vsock");
-    Module("vmw_vsock_virtio_transport", "vmw_vsock_virtio_transport_common,virtio,vsock");
-  }
-  void Put(const std::string& path, const std::string& content) {
-    REQUIRE_OK(MakeDirectories((dir_ / path).parent_path(), 0755));
-    REQUIRE_OK(WriteFileAtomically(dir_ / path, content, 0644));
-  }
-  void Module(const std::string& name, const std::string& depends) {
-    Put("modules/kernel/" + name + ".ko", FakeModule(depends));
-  }
-  std::filesystem::path Path(std::string_view name) const { return dir_ / name; }
-  std::unique_ptr<KernelStore> Open() {
-    return ValueOf(KernelStore::Open(Path("k"), Path("agent")));
-  }
-  absl::StatusOr<KernelRecord> Add(KernelStore& store, const std::string& name) {
-    return store.Add({Path("vmlinux").native(), name, Path("modules")}, {}, kSoon);
-  }
-  size_t Entries() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(Path("k")), {}));
-  }
-
- private:
-  testing::TempDir dir_;
-};
 
 TEST_CASE("a vmlinux comes out of a bzImage whatever it is compressed with", "[images][kernel]") {
   testing::TempDir dir;
@@ -124,7 +91,7 @@ TEST_CASE("modules come in the order of their dependencies without what is built
   shop.Module("rng-core", "");
   shop.Module("usb_storage", "");
   std::vector<std::string> names;
-  for (const auto& module : ValueOf(CollectModules(shop.Path("modules")))) {
+  for (const auto& module : ValueOf(CollectModules(shop.Path("modules"))).modules) {
     names.push_back(module.name);
     CHECK(module.content.starts_with(ELFMAG));
   }
