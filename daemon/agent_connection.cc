@@ -63,6 +63,11 @@ void AgentConnection::SetReading(Reading reading) {
   }
 }
 
+RawConnection AgentConnection::Release() {
+  io_.Forget(fd_.get());
+  return {.fd = std::move(fd_), .received = reader_.TakeRest()};
+}
+
 void AgentConnection::Close() {
   if (!fd_.valid()) return;
   io_.Forget(fd_.get());
@@ -72,7 +77,12 @@ void AgentConnection::Close() {
 void AgentConnection::OnReady(uint32_t events) {
   bool destroyed = false;
   destroyed_ = &destroyed;
-  if ((events & EPOLLOUT) != 0) Flush();
+  if ((events & EPOLLOUT) != 0) {
+    const size_t before = queued();
+    Flush();
+    if (queued() < before) handler_.OnSent();
+    if (destroyed) return;
+  }
   bool alive = DeliverFrames();
   if (alive && reading_ == Reading::kOn && (events & ~uint32_t{EPOLLOUT}) != 0) {
     ReadSome();

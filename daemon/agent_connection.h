@@ -11,6 +11,12 @@
 
 namespace ember::daemon {
 
+// A connection to a guest that has left its frames behind.
+struct RawConnection {
+  UniqueFd fd;           // non-blocking
+  std::string received;  // bytes that came behind the last frame
+};
+
 // One framed connection to the agent in a VM (docs/agent-protocol.md, port 1025). The agent is not
 // trusted: whatever it sends can end this connection, never the daemon. Lives on `io`.
 class AgentConnection {
@@ -23,6 +29,8 @@ class AgentConnection {
     // The connection has ended: OK when the agent closed it between two frames. Called at most
     // once, and not after Close.
     virtual void OnClosed(absl::Status status) = 0;
+    // Frames that waited for the socket are sent: queued() is smaller than it was.
+    virtual void OnSent() {}
   };
   enum class Reading { kOn, kPaused };
 
@@ -46,6 +54,10 @@ class AgentConnection {
 
   // A paused connection holds the agent back through the socket's own flow control.
   void SetReading(Reading reading);
+
+  // Gives the connection up, for bytes without frames: nothing is called any more. Before: queued()
+  // is 0.
+  RawConnection Release();
 
   // Closes at once; unsent frames are dropped and nothing is called any more.
   void Close();

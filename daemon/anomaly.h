@@ -37,7 +37,10 @@ inline constexpr std::string_view kSocketMissing = "socket-missing";
 inline constexpr std::string_view kDirectoryMissing = "directory-missing";
 inline constexpr std::string_view kDirectoryUnknown = "directory-unknown";
 inline constexpr std::string_view kDiskMissing = "disk-missing";
+inline constexpr std::string_view kVolumeMissing = "volume-missing";
 inline constexpr std::string_view kImageMissing = "image-missing";
+inline constexpr std::string_view kLayerMissing = "layer-missing";
+inline constexpr std::string_view kSnapshotUnfinished = "snapshot-unfinished";
 inline constexpr std::string_view kKernelMissing = "kernel-missing";
 // Of rows and what the daemon holds in memory: a defect of ours.
 inline constexpr std::string_view kMemoryDiffers = "memory-differs";

@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "backends/storage/usage.h"
 #include "base/size.h"
 #include "base/status.h"
 #include "base/subprocess.h"
@@ -75,11 +76,20 @@ std::vector<DoctorCheck> Doctor::Examine(const Cancellation& cancellation) const
 }
 
 DoctorCheck Doctor::ExamineClones() const {
-  if (subject_.volume_store == "reflink") {
-    return {"clones", DoctorVerdict::kOk, "reflink: disks are cloned by the filesystem", ""};
+  const auto pool = storage::MeasurePool(subject_.state_dir);
+  const std::string filesystem = pool.ok() ? pool->filesystem : "the filesystem";
+  const std::string& store = subject_.volume_store;
+  if (store == "reflink") {
+    return {"clones", DoctorVerdict::kOk,
+            fmt::format("reflink: {} clones files, and a disk takes only what is written to it",
+                        filesystem),
+            ""};
   }
+  const std::string why = store == "overlay"
+                              ? "disks are qcow2 files over their image"
+                              : "every disk is a full copy, since the backend reads raw disks only";
   return {"clones", DoctorVerdict::kWarning,
-          fmt::format("{}: this filesystem has no reflinks", subject_.volume_store),
+          fmt::format("{}: {} can't clone files; {}", store, filesystem, why),
           "put the state directory on XFS (reflink=1) or btrfs"};
 }
 

@@ -11,10 +11,6 @@
 namespace ember::daemon {
 namespace {
 
-// One dial may wait so long for the guest's answer before it is tried again, and so long between
-// two tries.
-constexpr absl::Duration kDialAttempt = absl::Seconds(2);
-constexpr absl::Duration kDialPause = absl::Milliseconds(50);
 // The agent has so long to start the process once it has been asked to.
 constexpr absl::Duration kStartLimit = absl::Seconds(30);
 // After a time-out's SIGKILL the guest has so long to report the end.
@@ -23,9 +19,10 @@ constexpr absl::Duration kKillGrace = absl::Seconds(2);
 // The most that the protocol allows in one StdinData.
 constexpr size_t kMaxInputFrame = 256 << 10;
 
-bool MayDialAgain(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kUnavailable ||
-         status.code() == absl::StatusCode::kDeadlineExceeded;
+// Fields that only a newer agent knows: an older one would pass over them and run the command
+// without.
+bool NeedsNewerAgent(const ExecCommand& command) {
+  return command.umask.has_value() || !command.limits.empty() || command.detach.has_value();
 }
 
 agent::v1::ClientFrame StartFrame(const ExecCommand& command) {
@@ -40,21 +37,78 @@ agent::v1::ClientFrame StartFrame(const ExecCommand& command) {
     start.mutable_tty()->set_columns(command.tty->columns);
     start.mutable_tty()->set_term(command.term);
   }
+  if (command.umask.has_value()) start.set_umask(*command.umask);
+  for (const ResourceLimit& limit : command.limits) {
+    agent::v1::Limit& added = *start.add_limits();
+    added.set_name(limit.name);
+    added.set_soft(limit.soft);
+    added.set_hard(limit.hard);
+  }
+  if (command.detach.has_value()) start.mutable_detach()->set_tag(*command.detach);
   return frame;
+}
+
+agent::v1::ClientFrame FollowFrame(const FollowRequest& request) {
+  agent::v1::ClientFrame frame;
+  agent::v1::FollowProcess& follow = *frame.mutable_follow_process();
+  follow.set_tag(request.tag);
+  follow.set_follow(request.follow);
+  follow.set_attach(request.attach);
+  follow.set_tail_bytes(request.tail_bytes);
+  if (request.tty.has_value()) {
+    follow.mutable_tty()->set_rows(request.tty->rows);
+    follow.mutable_tty()->set_columns(request.tty->columns);
+  }
+  return frame;
+}
+
+bool IsShell(std::string_view program) {
+  const std::string_view name = program.substr(program.find_last_of('/') + 1);
+  return name == "sh" || name == "bash" || name == "ash" || name == "dash" || name == "zsh";
 }
 
 }  // namespace
 
 ExecSession::ExecSession(EventLoop& io, std::shared_ptr<hypervisor::Machine> machine,
-                         ExecCommand command, std::shared_ptr<Client> client)
+                         Request request, std::shared_ptr<Client> client)
     : io_(io),
       machine_(std::move(machine)),
-      command_(std::move(command)),
+      request_(std::move(request)),
       client_(std::move(client)) {}
+
+ExecSession::Request ExecSession::RequestOf(const ExecCommand& command) {
+  return {command.vm_name,
+          StartFrame(command),
+          NeedsNewerAgent(command) ? "processes" : "",
+          command.timeout,
+          true,
+          "the command may have run"};
+}
+
+ExecSession::Request ExecSession::RequestOf(const FollowRequest& request) {
+  return {request.vm_name, FollowFrame(request), "processes",
+          std::nullopt,    request.attach,       "the process may go on"};
+}
 
 std::shared_ptr<ExecSession> ExecSession::Start(EventLoop& io,
                                                 std::shared_ptr<hypervisor::Machine> machine,
-                                                ExecCommand command, absl::Duration connect_timeout,
+                                                const ExecCommand& command,
+                                                absl::Duration connect_timeout,
+                                                std::shared_ptr<Client> client) {
+  return Begin(io, std::move(machine), RequestOf(command), connect_timeout, std::move(client));
+}
+
+std::shared_ptr<ExecSession> ExecSession::Follow(EventLoop& io,
+                                                 std::shared_ptr<hypervisor::Machine> machine,
+                                                 const FollowRequest& request,
+                                                 absl::Duration connect_timeout,
+                                                 std::shared_ptr<Client> client) {
+  return Begin(io, std::move(machine), RequestOf(request), connect_timeout, std::move(client));
+}
+
+std::shared_ptr<ExecSession> ExecSession::Begin(EventLoop& io,
+                                                std::shared_ptr<hypervisor::Machine> machine,
+                                                Request request, absl::Duration connect_timeout,
                                                 std::shared_ptr<Client> client) {
   // Whoever drops it last, it goes where it lives: its connection may be in the middle of a call.
   const auto drop = [&io](ExecSession* last) {
@@ -65,95 +119,135 @@ std::shared_ptr<ExecSession> ExecSession::Start(EventLoop& io,
     }
   };
   std::shared_ptr<ExecSession> session(
-      new ExecSession(io, std::move(machine), std::move(command), std::move(client)), drop);
+      new ExecSession(io, std::move(machine), std::move(request), std::move(client)), drop);
   io.Post([session, deadline = Deadline::After(connect_timeout)] { session->Dial(deadline); });
   return session;
 }
 
 void ExecSession::Dial(Deadline deadline) {
   if (ended_) return;
-  machine_->Dial(
-      kAgentPort, kDialAttempt,
-      Reply<UniqueFd>([session = shared_from_this(), deadline](absl::StatusOr<UniqueFd> fd) {
-        session->OnDialled(std::move(fd), deadline);
-      }));
+  DialAgent(io_, machine_, deadline,
+            Reply<UniqueFd>([session = shared_from_this()](absl::StatusOr<UniqueFd> fd) {
+              session->OnDialled(std::move(fd));
+            }));
 }
 
-void ExecSession::OnDialled(absl::StatusOr<UniqueFd> fd, Deadline deadline) {
+void ExecSession::OnDialled(absl::StatusOr<UniqueFd> fd) {
   if (ended_) return;
   if (!fd.ok()) {
-    if (MayDialAgain(fd.status()) && deadline.Remaining() > kDialPause) {
-      io_.RunAfter(kDialPause,
-                   [session = shared_from_this(), deadline] { session->Dial(deadline); });
-      return;
-    }
-    Finish(WithHint(
-        WithReason(Annotate(fd.status(),
-                            fmt::format("vm '{}': the agent can't be reached", command_.vm_name)),
-                   "AGENT_UNREACHABLE"),
-        fmt::format("look at 'ember vm console {}'", command_.vm_name)));
-    return;
+    return Finish(WithHint(Annotate(fd.status(), fmt::format("vm '{}'", request_.vm_name)),
+                           fmt::format("look at 'ember vm console {}'", request_.vm_name)));
   }
   connection_.emplace(io_, *std::move(fd), *this);
   if (absl::Status opened = connection_->Open(); !opened.ok()) return Finish(opened);
-  SendStart();
+  Greet();
 }
 
-void ExecSession::SendStart() {
-  const agent::v1::ClientFrame start = StartFrame(command_);
-  if (start.ByteSizeLong() > kMaxFrame) {
+void ExecSession::Greet() {
+  if (request_.frame.ByteSizeLong() > kMaxFrame) {
     return Finish(
         InvalidArgument("exec: the command and its environment are too large: {} bytes of"
                         " at most {}",
-                        start.ByteSizeLong(), kMaxFrame));
+                        request_.frame.ByteSizeLong(), kMaxFrame));
   }
   timer_ = io_.RunAfter(kStartLimit, [session = shared_from_this()] {
     session->timer_ = 0;
     session->OnClosed(DeadlineExceeded("the agent did not start it"));
   });
   connection_->Send(HelloFrame());
-  connection_->Send(start);
+  // Behind it at once, unless it depends on the answer.
+  if (request_.capability.empty()) SendRequest();
+}
+
+void ExecSession::SendRequest() {
+  sent_ = true;
+  connection_->Send(request_.frame);
+  if (input_end_due_) InputEnd();
+}
+
+void ExecSession::OnHello(const agent::v1::HelloReply& reply) {
+  if (sent_) return;
+  absl::Status able = CheckCapability(reply, request_.capability, request_.vm_name);
+  if (!able.ok()) return Finish(std::move(able));
+  SendRequest();
 }
 
 void ExecSession::OnFrame(const agent::v1::AgentFrame& frame) {
   // The caller's reference may be the last one but ours.
   const std::shared_ptr<ExecSession> alive = shared_from_this();
   switch (frame.kind_case()) {
+    case agent::v1::AgentFrame::kHelloReply:
+      return OnHello(frame.hello_reply());
     case agent::v1::AgentFrame::kExecStarted:
-      return OnStarted(frame.exec_started());
+      return OnStarted({frame.exec_started().pid(), frame.exec_started().stdin_credit(),
+                        frame.exec_started().tag()});
+    case agent::v1::AgentFrame::kFollowStarted:
+      return OnStarted({frame.follow_started().pid(), frame.follow_started().stdin_credit(), "",
+                        frame.follow_started().tty()});
+    case agent::v1::AgentFrame::kOutputLost:
+      return OnLost(frame.output_lost().bytes());
+    case agent::v1::AgentFrame::kFollowEnded:
+      return Finish(ExecResult{});
     case agent::v1::AgentFrame::kStdoutData:
       return OnOutput(OutputStream::kStdout, frame.stdout_data().payload());
     case agent::v1::AgentFrame::kStderrData:
       return OnOutput(OutputStream::kStderr, frame.stderr_data().payload());
     case agent::v1::AgentFrame::kStdinCredit:
       input_credit_ += frame.stdin_credit().bytes();
+      OnBytes(kNoticeCost);
       return client_->InputCredit(frame.stdin_credit().bytes());
     case agent::v1::AgentFrame::kExecExited:
       return OnExited(frame.exec_exited());
     case agent::v1::AgentFrame::kFailure:
-      return Finish(
-          Annotate(StatusOfFailure(frame.failure()), fmt::format("vm '{}'", command_.vm_name)));
+      return OnFailure(frame.failure());
     default:
-      return;  // HelloReply, and what newer agents may add
+      return;  // what newer agents may add
   }
 }
 
-void ExecSession::OnStarted(const agent::v1::ExecStarted& started) {
+void ExecSession::OnFailure(const agent::v1::Failure& failure) {
+  absl::Status status =
+      Annotate(StatusOfFailure(failure), fmt::format("vm '{}'", request_.vm_name));
+  const bool exec = request_.frame.has_exec_start();
+  if (exec && absl::IsNotFound(status)) {
+    status = WithReason(std::move(status), "EXEC_NOT_FOUND");
+    if (IsShell(request_.frame.exec_start().argv(0))) {
+      status = WithHint(std::move(status),
+                        "the image seems to have no shell: give the program itself and its "
+                        "arguments, as in 'ember exec VM -- /app --version'");
+    }
+  }
+  Finish(std::move(status));
+}
+
+void ExecSession::OnStarted(StartedProcess process) {
   if (started_) return;
   started_ = true;
-  input_credit_ = started.stdin_credit();
+  input_credit_ = process.stdin_credit;
   io_.CancelTimer(std::exchange(timer_, 0));
-  if (command_.timeout.has_value()) {
+  client_->Started(process);
+  if (ended_) return;
+  // A detached process goes on by itself.
+  if (request_.frame.exec_start().has_detach()) return Finish(ExecResult{});
+  if (request_.timeout.has_value()) {
     timer_ =
-        io_.RunAfter(*command_.timeout, [session = shared_from_this()] { session->OnTimeout(); });
+        io_.RunAfter(*request_.timeout, [session = shared_from_this()] { session->OnTimeout(); });
   }
-  client_->Started(started.pid(), started.stdin_credit());
+}
+
+void ExecSession::OnLost(uint64_t bytes) {
+  OnBytes(kNoticeCost);
+  client_->Lost(bytes);
+}
+
+void ExecSession::OnBytes(size_t bytes) {
+  output_unacknowledged_ += bytes;
+  if (output_unacknowledged_ >= kOutputWindow)
+    connection_->SetReading(AgentConnection::Reading::kPaused);
 }
 
 void ExecSession::OnOutput(OutputStream stream, const std::string& bytes) {
-  output_unacknowledged_ += bytes.size();
-  if (output_unacknowledged_ >= kOutputWindow)
-    connection_->SetReading(AgentConnection::Reading::kPaused);
+  OnBytes(bytes.size());
   client_->Output(stream, bytes);
 }
 
@@ -170,10 +264,14 @@ void ExecSession::OnExited(const agent::v1::ExecExited& exited) {
 
 void ExecSession::OnClosed(absl::Status status) {
   const std::shared_ptr<ExecSession> alive = shared_from_this();
+  if (!sent_) {
+    return Finish(WithReason(Unavailable("vm '{}': the agent ended the connection: {}",
+                                         request_.vm_name, Message(status)),
+                             "AGENT_UNREACHABLE"));
+  }
   const std::string why = status.ok() ? "the connection was closed" : std::string(Message(status));
-  Finish(WithReason(
-      Unavailable("vm '{}' went away; the command may have run ({})", command_.vm_name, why),
-      "VM_WENT_AWAY"));
+  Finish(WithReason(Unavailable("vm '{}' went away; {} ({})", request_.vm_name, request_.loss, why),
+                    "VM_WENT_AWAY"));
 }
 
 void ExecSession::OnTimeout() {
@@ -210,14 +308,18 @@ void ExecSession::Input(std::string_view bytes) {
 }
 
 void ExecSession::InputEnd() {
-  if (ended_ || !connection_.has_value()) return;
+  if (ended_ || !request_.takes_input) return;
+  if (!sent_) {
+    input_end_due_ = true;
+    return;
+  }
   agent::v1::ClientFrame frame;
   frame.mutable_stdin_end();
   connection_->Send(frame);
 }
 
 void ExecSession::Resize(TerminalSize size) {
-  if (ended_ || !connection_.has_value()) return;
+  if (ended_ || !sent_ || !request_.takes_input) return;
   agent::v1::ClientFrame frame;
   frame.mutable_resize()->set_rows(size.rows);
   frame.mutable_resize()->set_columns(size.columns);
@@ -225,7 +327,7 @@ void ExecSession::Resize(TerminalSize size) {
 }
 
 void ExecSession::Signal(uint32_t number) {
-  if (ended_ || !connection_.has_value()) return;
+  if (ended_ || !sent_ || !request_.takes_input) return;
   agent::v1::ClientFrame frame;
   frame.mutable_signal()->set_number(number);
   connection_->Send(frame);
@@ -241,7 +343,7 @@ void ExecSession::OutputTaken(size_t bytes) {
 void ExecSession::Cancel() {
   if (ended_) return;
   const std::shared_ptr<ExecSession> alive = shared_from_this();
-  Finish(Cancelled("exec in vm '{}' was cancelled", command_.vm_name));
+  Finish(Cancelled("exec in vm '{}' was cancelled", request_.vm_name));
 }
 
 void ExecSession::Finish(absl::StatusOr<ExecResult> result) {

@@ -3,74 +3,13 @@
 #include <utility>
 
 #include "base/status.h"
-#include "base/status_macros.h"
+#include "daemon/host_decisions.h"
 
 namespace ember::daemon {
 namespace {
 
-// A dial that meets nobody is repeated so long before an exec gives up: covers an agent that is
-// just being restarted.
-constexpr absl::Duration kExecConnect = absl::Seconds(10);
-
-std::string Joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
-absl::Status InUse(std::string_view what, const std::string& name,
-                   const std::vector<std::string>& vms) {
-  return WithHint(
-      WithReason(FailedPrecondition("{} '{}' is in use by VM(s): {}", what, name, Joined(vms)),
-                 "IN_USE"),
-      "delete them first with 'ember vm delete NAME'");
-}
-
-absl::Status NotRunning(const Vm& vm) {
-  if (vm.record.state == state::VmState::kRunning) {
-    return WithHint(
-        Unavailable("vm '{}' is not taken over yet after a restart of emberhostd", vm.record.name),
-        "try again in a moment");
-  }
-  const std::string_view state = state::VmStateName(vm.record.state);
-  absl::Status status = WithReason(
-      FailedPrecondition("vm '{}' is {}, not running", vm.record.name, state), "WRONG_STATE");
-  const bool can_start = vm.record.state == state::VmState::kCreated ||
-                         vm.record.state == state::VmState::kStopped ||
-                         vm.record.state == state::VmState::kFailed;
-  return can_start
-             ? WithHint(status, fmt::format("start it with 'ember vm start {}'", vm.record.name))
-             : status;
-}
-
-absl::Status BeingRenamed(const Vm& vm) {
-  return WithHint(WithReason(FailedPrecondition("vm '{}' is being renamed from '{}'",
-                                                vm.record.name, vm.record.dir_name),
-                             "WRONG_STATE"),
-                  "try again when that is done: ember vm list");
-}
-
-Verdict AgentIsReady(const Vm& vm) {
-  if (vm.agent == AgentState::kReady) return Verdict::kHolds;
-  const bool may_come =
-      state::MayHaveMachine(vm.record.state) || vm.record.state == state::VmState::kCreating;
-  return may_come && vm.record.state != state::VmState::kStopping ? Verdict::kNotYet
-                                                                  : Verdict::kNever;
-}
-
-Verdict HasStopped(const Vm& vm) {
-  switch (vm.record.state) {
-    case state::VmState::kCreated:
-    case state::VmState::kStopped:
-    case state::VmState::kFailed:
-      return Verdict::kHolds;
-    default:
-      return Verdict::kNotYet;
-  }
-}
-
 bool IsBusy(const Vm& vm) {
-  if (vm.renaming()) return true;
+  if (vm.renaming() || vm.disk_taken) return true;
   switch (vm.record.state) {
     case state::VmState::kCreating:
     case state::VmState::kStarting:
@@ -99,6 +38,8 @@ Host::Host(Parts parts)
               [this](Vm& vm) {
                 sequence_.AssertCurrent();
                 autopilot_.OnChanged(vm);
+                forwards_.Follow(vm);
+                disks_.OnChanged(vm);
               }),
       supervisor_(ledger_, vms_, feed_, waiters_,
                   [this](Vm& vm) {
@@ -106,14 +47,25 @@ Host::Host(Parts parts)
                     lifecycle_.Relaunch(vm);
                   }),
       lifecycle_(ledger_, supervisor_, vms_, feed_, waiters_,
-                 {parts.limits.host_memory_mib, parts.memory_limit_percent}),
+                 {parts.limits.host_memory_mib, parts.memory_limit_percent},
+                 [this] {
+                   sequence_.AssertCurrent();
+                   disks_.DropUnusedLayers();
+                 }),
       settings_(ledger_, vms_, feed_, parts.limits),
       autopilot_(ledger_, lifecycle_, vms_, std::move(parts.clocks), parts.periods),
+      forwards_(ledger_.context(), vms_, feed_),
+      data_volumes_(ledger_, vms_),
+      resize_(ledger_, vms_),
+      disks_(ledger_, vms_),
       creator_(ledger_, lifecycle_, autopilot_, vms_, waiters_, feed_, parts.limits,
                std::move(parts.defaults)),
-      recovery_(ledger_, supervisor_, lifecycle_, settings_, vms_),
+      forker_(ledger_, creator_, disks_, vms_, parts.limits),
+      snapshots_(ledger_, disks_, vms_),
+      recovery_(ledger_, supervisor_, lifecycle_, settings_, disks_, vms_),
       check_(ledger_, vms_),
       repair_(check_, ledger_, vms_, supervisor_, recovery_),
+      pruner_(check_, ledger_),
       sequence_("host") {}
 
 Host::~Host() {
@@ -121,34 +73,13 @@ Host::~Host() {
   // finds no VM any more. Who still waits hears it there too, and no stop token calls back later.
   sequence_.Post([this] {
     sequence_.AssertCurrent();
+    forwards_.Clear();
     waiters_.Clear();
     feed_.Clear();
     vms_.Clear();
+    data_volumes_.Shutdown();
   });
   sequence_.Shutdown();
-}
-
-template <typename T, typename Verb>
-void Host::Decide(Reply<T> reply, Verb verb) {
-  sequence_.Post([this, reply = std::move(reply), verb = std::move(verb)]() mutable {
-    sequence_.AssertCurrent();
-    if (draining_) {
-      return reply(WithReason(Unavailable("emberhostd is shutting down"), "SHUTTING_DOWN"));
-    }
-    verb(std::move(reply));
-  });
-}
-
-template <typename T, typename Verb>
-void Host::DecideOn(std::string name, Reply<T> reply, Verb verb) {
-  Decide(std::move(reply),
-         [this, name = std::move(name), verb = std::move(verb)](Reply<T> reply) mutable {
-           sequence_.AssertCurrent();
-           auto vm = vms_.Find(name);
-           if (!vm.ok()) return reply(vm.status());
-           if ((*vm)->renaming()) return reply(BeingRenamed(**vm));
-           verb(**vm, std::make_shared<Reply<T>>(std::move(reply)));
-         });
 }
 
 void Host::AnswerView(const std::string& vm_id, const absl::Status& outcome, Reply<VmView>& reply) {
@@ -172,15 +103,33 @@ void Host::AnswerReady(const std::string& vm_id, absl::Duration agent_wait,
 void Host::Recover(Reply<Done> reply) {
   sequence_.Post([this, reply = std::move(reply)]() mutable {
     sequence_.AssertCurrent();
-    recovery_.Run(Reply<Done>([this, reply = std::move(reply)](auto recovered) mutable {
-      sequence_.AssertCurrent();
-      if (recovered.ok()) {
-        autopilot_.Begin();
-        LogAnomalies();
-      }
-      reply(std::move(recovered));
-    }));
+    NoteImages();
+    recovery_.Run([this] { OnVmsKnown(); },
+                  Reply<Done>([this, reply = std::move(reply)](auto recovered) mutable {
+                    sequence_.AssertCurrent();
+                    if (recovered.ok()) {
+                      resize_.Recover();
+                      disks_.Sweep();
+                      autopilot_.Begin();
+                      LogAnomalies();
+                    }
+                    reply(std::move(recovered));
+                  }));
   });
+}
+
+void Host::OnVmsKnown() {
+  sequence_.AssertCurrent();
+  RestoreForwards();
+  data_volumes_.Recover();
+}
+
+void Host::RestoreForwards() {
+  sequence_.AssertCurrent();
+  if (const absl::Status restored = forwards_.Restore(); !restored.ok()) {
+    ledger_.context().log.Error("no forward is served",
+                                {{"cause", std::string(Message(restored))}});
+  }
 }
 
 void Host::CreateVm(CreateVmSpec spec, Cancellation cancellation, Reply<VmView> reply) {
@@ -279,8 +228,10 @@ void Host::UpdateVm(std::string name, VmUpdate update, Reply<VmView> reply) {
 void Host::DeleteVm(std::string name, DeleteMode mode, Reply<Done> reply) {
   DecideOn(std::move(name), std::move(reply), [this, mode](Vm& vm, auto answer) {
     sequence_.AssertCurrent();
-    const state::VmEvent event =
-        mode == DeleteMode::kForce ? state::VmEvent::kForceDelete : state::VmEvent::kDelete;
+    const bool force = mode == DeleteMode::kForce;
+    const absl::Status bare = force ? absl::OkStatus() : snapshots_.CheckNone(vm);
+    if (!bare.ok()) return (*answer)(bare);
+    const state::VmEvent event = force ? state::VmEvent::kForceDelete : state::VmEvent::kDelete;
     lifecycle_.Remove(vm, event, "", [answer](absl::Status removed) {
       if (!removed.ok()) return (*answer)(removed);
       (*answer)(Done{});
@@ -295,85 +246,11 @@ void Host::Repair(HostRepair::Mode mode, Reply<std::vector<daemon::Repair>> repl
   });
 }
 
-void Host::WaitVm(std::string name, WaitCondition condition, Cancellation cancellation,
-                  Reply<VmView> reply) {
-  Decide(std::move(reply),
-         [this, name = std::move(name), condition, cancellation](Reply<VmView> reply) {
-           sequence_.AssertCurrent();
-           auto vm = vms_.Find(name);
-           if (!vm.ok()) return reply(vm.status());
-           auto answer = std::make_shared<Reply<VmView>>(std::move(reply));
-           const auto answer_end = [this, name, answer, cancellation](WaitEnd end, Vm* current) {
-             sequence_.AssertCurrent();
-             switch (end) {
-               case WaitEnd::kHolds:
-                 return (*answer)(ledger_.ViewOf(*current));
-               case WaitEnd::kNever:
-                 return (*answer)(NotRunning(*current));
-               case WaitEnd::kGone:
-                 return (*answer)(Aborted("vm '{}' was deleted", name));
-               case WaitEnd::kTimedOut:
-               case WaitEnd::kCancelled:
-                 return (*answer)(cancellation.Check(fmt::format("vm '{}': the wait", name)));
-             }
-           };
-           waiters_.Add(**vm, condition == WaitCondition::kAgentReady ? AgentIsReady : HasStopped,
-                        absl::InfiniteDuration(), cancellation, answer_end);
-         });
-}
-
-void Host::Exec(ExecCommand command, std::shared_ptr<ExecSession::Client> client,
-                Reply<std::shared_ptr<ExecSession>> reply) {
-  Decide(std::move(reply), [this, command = std::move(command), client = std::move(client)](
-                               Reply<std::shared_ptr<ExecSession>> reply) mutable {
-    sequence_.AssertCurrent();
-    auto vm = vms_.Find(command.vm_name);
-    if (!vm.ok()) return reply(vm.status());
-    const bool runs = (*vm)->record.state == state::VmState::kRunning && (*vm)->machine != nullptr;
-    if (!runs) return reply(NotRunning(**vm));
-    reply(ExecSession::Start(io_, (*vm)->machine, std::move(command), kExecConnect,
-                             std::move(client)));
-  });
-}
-
-void Host::DeleteImage(std::string name, Reply<Done> reply) {
-  Decide(std::move(reply), [this, name = std::move(name)](Reply<Done> reply) {
-    sequence_.AssertCurrent();
-    const Uses uses = CollectUses();
-    if (const auto used = uses.of_image.find(name); used != uses.of_image.end()) {
-      return reply(InUse("image", name, used->second));
-    }
-    // From here until it is gone no VM may be made from it.
-    images_going_.insert(name);
-    catalog_.DeleteImage(
-        name,
-        Reply<Done>([this, name, reply = std::move(reply)](absl::StatusOr<Done> done) mutable {
-          sequence_.Post([this, name, done, reply = std::move(reply)]() mutable {
-            sequence_.AssertCurrent();
-            images_going_.erase(name);
-            reply(done);
-          });
-        }));
-  });
-}
-
-void Host::DeleteKernel(std::string name, Reply<Done> reply) {
-  Decide(std::move(reply), [this, name = std::move(name)](Reply<Done> reply) {
-    sequence_.AssertCurrent();
-    const Uses uses = CollectUses();
-    if (const auto used = uses.of_kernel.find(name); used != uses.of_kernel.end()) {
-      return reply(InUse("kernel", name, used->second));
-    }
-    // A VM that is created meanwhile with this kernel does not start and says so: kernels are not
-    // cloned.
-    catalog_.DeleteKernel(name, std::move(reply));
-  });
-}
-
 void Host::Drain(Reply<Done> reply) {
   sequence_.Post([this, reply = std::move(reply)]() mutable {
     sequence_.AssertCurrent();
     draining_ = true;
+    disks_.Stop();
     std::vector<Vm*> busy;
     vms_.ForEach([&](Vm& vm) {
       if (IsBusy(vm)) busy.push_back(&vm);

@@ -18,21 +18,30 @@
 #include "base/log.h"
 #include "base/reply.h"
 #include "base/sequence.h"
+#include "daemon/agent_dial.h"
 #include "daemon/anomaly.h"
 #include "daemon/autopilot.h"
 #include "daemon/catalog.h"
+#include "daemon/disk_keeper.h"
+#include "daemon/disk_resize.h"
 #include "daemon/event_feed.h"
 #include "daemon/exec_session.h"
+#include "daemon/forwards.h"
 #include "daemon/host_check.h"
 #include "daemon/host_repair.h"
 #include "daemon/machine_supervisor.h"
 #include "daemon/recovery.h"
+#include "daemon/snapshots.h"
+#include "daemon/storage_pruner.h"
+#include "daemon/storage_report.h"
 #include "daemon/vm_creator.h"
+#include "daemon/vm_forker.h"
 #include "daemon/vm_ledger.h"
 #include "daemon/vm_lifecycle.h"
 #include "daemon/vm_settings.h"
 #include "daemon/vm_table.h"
 #include "daemon/vm_view.h"
+#include "daemon/volumes.h"
 #include "daemon/waiters.h"
 #include "state/store.h"
 
@@ -80,7 +89,7 @@ class Host {
     uint64_t memory_used_mib = 0;
     std::string subnet;
   };
-  // Names of the VMs made from each image and booted by each kernel.
+  // Names of the VMs made from each image (by its id) and booted by each kernel.
   struct Uses {
     std::map<std::string, std::vector<std::string>> of_image;
     std::map<std::string, std::vector<std::string>> of_kernel;
@@ -107,18 +116,46 @@ class Host {
   // Both only while the VM is off.
   void RenameVm(std::string name, std::string new_name, Reply<VmView> reply);
   void UpdateVm(std::string name, VmUpdate update, Reply<VmView> reply);
+  // FailedPrecondition with the list where it has snapshots, unless forced: then they go with it.
   void DeleteVm(std::string name, DeleteMode mode, Reply<Done> reply);
   void GetVm(std::string name, Reply<VmView> reply);
   // By name.
   void ListVms(VmFilter filter, Reply<std::vector<VmView>> reply);
+  // Grows the VM's disk (disk_resize.h); also while it runs.
+  void ResizeVmDisk(std::string name, uint64_t bytes, Reply<VmView> reply);
+
+  // Data volumes (volumes.h).
+  void CreateVolume(state::NewVolume wanted, Reply<state::DataVolume> reply);
+  // By name.
+  void ListVolumes(Reply<std::vector<state::DataVolume>> reply);
+  void DeleteVolume(std::string name, Reply<Done> reply);
+  std::filesystem::path PathOfVolume(std::string_view name) const;
+
+  // Forks and snapshots (vm_forker.h, snapshots.h).
+  void ForkVm(ForkVmSpec spec, Cancellation cancellation, Reply<ForkedVm> reply);
+  void CreateSnapshot(std::string vm_name, std::string name, Cancellation cancellation,
+                      Reply<SnapshotView> reply);
+  // Of one VM, or with an empty name of all.
+  void ListSnapshots(std::string vm_name, Reply<std::vector<SnapshotView>> reply);
+  void RestoreSnapshot(std::string vm_name, std::string name, Cancellation cancellation,
+                       Reply<VmView> reply);
+  void DeleteSnapshot(std::string vm_name, std::string name, Reply<Done> reply);
+
   // Answers when the condition holds; FailedPrecondition when it can't come true without another
   // verb.
   void WaitVm(std::string name, WaitCondition condition, Cancellation cancellation,
               Reply<VmView> reply);
 
+  // A running VM, for whoever talks to its agent on `io`.
+  void Reach(std::string name, Reply<ReachedVm> reply);
   // Starts a command in a running VM; the session lives on `io` from then on.
   void Exec(ExecCommand command, std::shared_ptr<ExecSession::Client> client,
             Reply<std::shared_ptr<ExecSession>> reply);
+
+  // Forwards (forwards.h). Of one VM, or with an empty name of all.
+  void AddForward(std::string vm_name, state::Forward forward, Reply<ForwardView> reply);
+  void RemoveForward(std::string id, Reply<Done> reply);
+  void ListForwards(std::string vm_name, Reply<std::vector<ForwardView>> reply);
 
   // Up to `limit` events after number `after`, as soon as there is one (event_feed.h).
   void NextEvents(uint64_t after, size_t limit, Cancellation cancellation,
@@ -128,10 +165,19 @@ class Host {
   void Check(HostCheck::Depth depth, Reply<std::vector<Anomaly>> reply);
   void Repair(HostRepair::Mode mode, Reply<std::vector<daemon::Repair>> reply);
 
+  // Everything that takes disk space, and its files; to be measured (storage_report.h).
+  void ListStorage(Reply<std::vector<StorageItem>> reply);
+  // Removes what nothing refers to (storage_pruner.h).
+  void PruneStorage(PruneMode mode, Reply<std::vector<PrunedItem>> reply);
+
   void Summarize(Reply<Summary> reply);
   void ListUses(Reply<Uses> reply);
-  // FailedPrecondition with the VMs' names while the image or kernel is in use.
-  void DeleteImage(std::string name, Reply<Done> reply);
+  // FailedPrecondition with the VMs' names while the image or kernel is in use; with kForce these
+  // VMs are deleted first. A name is taken from an image that keeps another one in any case.
+  void DeleteImage(std::string name, DeleteMode mode, Reply<Done> reply);
+  // Deletes images that no VM was made from: those without a name, or all.
+  enum class PruneScope { kUnnamed, kAll };
+  void PruneImages(PruneScope scope, bool dry_run, Reply<images::Pruned> reply);
   void DeleteKernel(std::string name, Reply<Done> reply);
 
   // Refuses new verbs from now on and answers once no VM is creating, starting, stopping or
@@ -139,10 +185,15 @@ class Host {
   void Drain(Reply<Done> reply);
 
   const std::filesystem::path& state_dir() const { return state_dir_; }
+  // How disks are cloned: "reflink", …
+  std::string_view volume_store() const { return volumes_->name(); }
 
  private:
   // Runs the whole check in the background and logs what it finds.
   void LogAnomalies();
+  // At the start, before anything is done about the VMs of an earlier daemon.
+  void OnVmsKnown();
+  void RestoreForwards();
   // Posts `verb` unless the host drains; then the reply is Unavailable.
   template <typename T, typename Verb>
   void Decide(Reply<T> reply, Verb verb);
@@ -155,6 +206,14 @@ class Host {
   void AnswerReady(const std::string& vm_id, absl::Duration agent_wait,
                    const Cancellation& cancellation, std::shared_ptr<Reply<VmView>> reply);
   Uses CollectUses();
+  // The last part of PruneStorage; answers with what went `before`, too.
+  void PruneLeftovers(PruneMode mode, std::vector<PrunedItem> before,
+                      Reply<std::vector<PrunedItem>> reply);
+  // Notes the images of VMs that were made before such notes were taken.
+  void NoteImages();
+  // The second half of DeleteImage: nobody uses it.
+  void DropImage(const std::string& name, const std::string& id, Reply<Done> reply);
+  void DeleteUsers(const std::vector<std::string>& vms, std::function<void(absl::Status)> done);
 
   const std::filesystem::path state_dir_;
   const std::unique_ptr<state::Store> store_;
@@ -170,10 +229,17 @@ class Host {
   VmLifecycle lifecycle_ ABSL_GUARDED_BY(sequence_);
   VmSettings settings_ ABSL_GUARDED_BY(sequence_);
   Autopilot autopilot_ ABSL_GUARDED_BY(sequence_);
+  Forwards forwards_ ABSL_GUARDED_BY(sequence_);
+  Volumes data_volumes_ ABSL_GUARDED_BY(sequence_);
+  DiskResize resize_ ABSL_GUARDED_BY(sequence_);
+  DiskKeeper disks_ ABSL_GUARDED_BY(sequence_);
   VmCreator creator_ ABSL_GUARDED_BY(sequence_);
+  VmForker forker_ ABSL_GUARDED_BY(sequence_);
+  Snapshots snapshots_ ABSL_GUARDED_BY(sequence_);
   Recovery recovery_ ABSL_GUARDED_BY(sequence_);
   HostCheck check_ ABSL_GUARDED_BY(sequence_);
   HostRepair repair_ ABSL_GUARDED_BY(sequence_);
+  StoragePruner pruner_ ABSL_GUARDED_BY(sequence_);
   std::set<std::string> images_going_ ABSL_GUARDED_BY(sequence_);
   bool draining_ ABSL_GUARDED_BY(sequence_) = false;
   Sequence sequence_;

@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "backends/hypervisor/process_tags.h"
+#include "backends/storage/layer_files.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
+#include "daemon/volume_files.h"
 
 namespace ember::daemon {
 namespace {
@@ -52,6 +54,8 @@ struct HostCheck::Snapshot {
   std::vector<Entry> vms;
   std::set<std::string> machine_ids;
   std::set<std::string> dirs;
+  std::map<std::string, std::filesystem::path> layers;  // files by id
+  std::map<std::string, std::string> bases;             // the layer under a layer
   Catalog* catalog = nullptr;
   std::vector<Anomaly> found;  // by what was compared on `host`
 
@@ -112,6 +116,12 @@ std::shared_ptr<HostCheck::Snapshot> HostCheck::Take() {
 }
 
 absl::Status HostCheck::CompareRows(Snapshot& snapshot) {
+  ASSIGN_OR_RETURN(const auto layers, ledger_.context().store.ListLayers());
+  const storage::LayerFiles files(ledger_.context().state_dir / "layers");
+  for (const state::DiskLayer& layer : layers) {
+    snapshot.layers[layer.id] = files.PathOf(layer.id, storage::ParseVolumeFormat(layer.format));
+    snapshot.bases[layer.id] = layer.base_id;
+  }
   ASSIGN_OR_RETURN(const std::vector<state::RowAnomaly> rows, ledger_.context().store.CheckRows());
   for (const state::RowAnomaly& row : rows) {
     const bool repairable = IsRepairableRow(row.kind);
@@ -120,6 +130,7 @@ absl::Status HostCheck::CompareRows(Snapshot& snapshot) {
       if (auto vm = vms_.Find(row.vm_names.front()); vm.ok()) {
         // Whoever asked for the rename, or recovery, is at it right now.
         if ((*vm)->renaming() && row.kind == kRenameUnfinished) continue;
+        if ((*vm)->disk_taken && row.kind == kSnapshotUnfinished) continue;
         subject = (*vm)->record.id;
       }
     }
@@ -187,6 +198,20 @@ void HostCheck::Snapshot::LookAtFiles(const Entry& vm, std::vector<Anomaly>& int
   }
   if (!vm.record.disk.path.empty() && !Exists(vm.record.disk.path)) {
     Add(vm, kDiskMissing, fmt::format("vm '{}': its disk {} is gone", name, vm.record.disk.path),
+        lost, false, into);
+  }
+  for (std::string id = vm.record.disk.layer_id; !id.empty(); id = bases.at(id)) {
+    if (!layers.contains(id)) break;  // the rows' own check says so
+    if (Exists(layers.at(id))) continue;
+    Add(vm, kLayerMissing,
+        fmt::format("vm '{}': its disk lies over {}, which is gone", name, layers.at(id).native()),
+        lost, false, into);
+  }
+  for (const state::VolumeAttachment& volume : vm.record.config.volumes) {
+    const std::filesystem::path file = VolumePath(vms_dir.parent_path(), volume.volume);
+    if (Exists(file)) continue;
+    Add(vm, kVolumeMissing,
+        fmt::format("vm '{}': its volume '{}' is gone: {}", name, volume.volume, file.native()),
         lost, false, into);
   }
   if (!vm.needs_kernel) return;

@@ -29,6 +29,16 @@ void Host::ListVms(VmFilter filter, Reply<std::vector<VmView>> reply) {
   });
 }
 
+void Host::ListForwards(std::string vm_name, Reply<std::vector<ForwardView>> reply) {
+  sequence_.Post([this, vm_name = std::move(vm_name), reply = std::move(reply)]() mutable {
+    sequence_.AssertCurrent();
+    if (vm_name.empty()) return reply(forwards_.List(""));
+    const auto vm = vms_.Find(vm_name);
+    if (!vm.ok()) return reply(vm.status());
+    reply(forwards_.List((*vm)->record.id));
+  });
+}
+
 void Host::NextEvents(uint64_t after, size_t limit, Cancellation cancellation,
                       Reply<std::vector<state::Event>> reply) {
   sequence_.Post([this, after, limit, cancellation, reply = std::move(reply)]() mutable {
@@ -59,7 +69,7 @@ Host::Uses Host::CollectUses() {
   sequence_.AssertCurrent();
   Uses uses;
   vms_.ForEach([&](Vm& vm) {
-    uses.of_image[vm.record.config.image].push_back(vm.record.name);
+    if (vm.record.image.has_value()) uses.of_image[vm.record.image->id].push_back(vm.record.name);
     uses.of_kernel[vm.record.config.kernel].push_back(vm.record.name);
   });
   return uses;

@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "daemon/console_log.h"
+#include "daemon/image_defaults.h"
 
 namespace ember::daemon {
 namespace {
@@ -43,6 +44,7 @@ void MachineSupervisor::Attach(Vm& vm, std::shared_ptr<hypervisor::Machine> mach
   vm.machine = machine;
   vm.agent = AgentState::kWaiting;
   vm.rebooting = false;
+  vm.main_asked = false;
   vm.ended.reset();
   machine->OnExit([this, vm_id, machine_id](hypervisor::ExitReport report) {
     context_.host.Post([this, vm_id, machine_id, report = std::move(report)] {
@@ -60,6 +62,7 @@ void MachineSupervisor::Attach(Vm& vm, std::shared_ptr<hypervisor::Machine> mach
                        {{"vm", vm.record.name}, {"cause", std::string(Message(opened))}});
   }
   vm.runner->KeepConsoleBounded(machine);
+  ledger_.MachineChanged(vm);
   context_.host.PostAfter(context_.boot_sign_limit,
                           [this, vm_id, machine_id] { CheckBoot(vm_id, machine_id); });
 }
@@ -122,7 +125,45 @@ void MachineSupervisor::OnAgentChanged(const std::string& vm_id, const std::stri
                       {{"vm", vm->record.name}, {"cause", std::string(Message(stored))}});
   }
   feed_.Publish();
+  if (agent == AgentState::kReady) StartMain(*vm, machine_id);
   waiters_.Notify(*vm);
+}
+
+// Once a boot, as soon as the agent is there. One that can't be reached is asked again when it is
+// ready again; what the guest refuses is told by an event.
+void MachineSupervisor::StartMain(Vm& vm, const std::string& machine_id) {
+  const bool wanted = vm.record.image.has_value() && vm.record.image->run_entrypoint;
+  if (!wanted || vm.main_asked) return;
+  vm.main_asked = true;
+  auto command = MainCommand(vm.record);
+  if (!command.ok()) return OnMainStarted(vm.record.id, machine_id, command.status());
+  StartMainProcess(context_.io, {vm.record.id, vm.record.name, vm.machine}, *std::move(command),
+                   Reply<MainStart>([this, vm_id = vm.record.id,
+                                     machine_id](absl::StatusOr<MainStart> started) mutable {
+                     context_.host.Post([this, vm_id, machine_id, started = std::move(started)] {
+                       OnMainStarted(vm_id, machine_id, started);
+                     });
+                   }));
+}
+
+void MachineSupervisor::OnMainStarted(const std::string& vm_id, const std::string& machine_id,
+                                      const absl::StatusOr<MainStart>& started) {
+  Vm* vm = ledger_.FindMachine(vm_id, machine_id);
+  if (vm == nullptr || vm->machine == nullptr) return;
+  if (started.ok() && *started == MainStart::kWasThere) return;
+  if (absl::IsUnavailable(started.status())) vm->main_asked = false;
+  const absl::Status stored =
+      started.ok() ? context_.store.AppendEvent(vm_id, "main-started", "")
+                   : context_.store.AppendEvent(vm_id, "main-failed", Message(started.status()));
+  if (!started.ok()) {
+    context_.log.Warn("what the image is there to run could not be started",
+                      {{"vm", vm->record.name}, {"cause", std::string(Message(started.status()))}});
+  }
+  if (!stored.ok()) {
+    context_.log.Warn("an event could not be stored",
+                      {{"vm", vm->record.name}, {"cause", std::string(Message(stored))}});
+  }
+  feed_.Publish();
 }
 
 void MachineSupervisor::CheckBoot(const std::string& vm_id, const std::string& machine_id) {

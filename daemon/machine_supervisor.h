@@ -6,6 +6,7 @@
 
 #include "backends/hypervisor/backend.h"
 #include "daemon/event_feed.h"
+#include "daemon/main_process.h"
 #include "daemon/vm_ledger.h"
 #include "daemon/vm_table.h"
 #include "daemon/waiters.h"
@@ -13,9 +14,9 @@
 namespace ember::daemon {
 
 // Looks after the machines that run: opens the doors to each (bridge, console), watches its agent
-// and its boot, and settles its end when it ends by itself. What a user or recovery does with a
-// machine is VmLifecycle's and Recovery's; where one of them is ending it, the end is theirs to
-// tell.
+// and its boot, starts what its image is there to run where that is wanted, and settles its end
+// when it ends by itself. What a user or recovery does with a machine is VmLifecycle's and
+// Recovery's; where one of them is ending it, the end is theirs to tell.
 //
 // Lives on `host`. Machines and agents report on `io`; each report is posted to `host` with the id
 // of the machine it is about, and one about a machine that the VM no longer has changes nothing.
@@ -41,6 +42,9 @@ class MachineSupervisor {
   void OnExited(const std::string& vm_id, const std::string& machine_id,
                 const hypervisor::ExitReport& report);
   void OnAgentChanged(const std::string& vm_id, const std::string& machine_id, AgentState agent);
+  void StartMain(Vm& vm, const std::string& machine_id);
+  void OnMainStarted(const std::string& vm_id, const std::string& machine_id,
+                     const absl::StatusOr<MainStart>& started);
   void CheckBoot(const std::string& vm_id, const std::string& machine_id);
   void RetryBoot(Vm& vm);
 

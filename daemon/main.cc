@@ -1,5 +1,7 @@
 #include <signal.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/status.h"
@@ -20,6 +22,15 @@ sigset_t BlockEndSignals() {
   return set;
 }
 
+// A session is a descriptor, and the usual soft limit allows a thousand.
+void RaiseDescriptorLimit() {
+  constexpr rlim_t kDescriptors = 65536;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kDescriptors));
+  setrlimit(RLIMIT_NOFILE, &limit);  // without it fewer sessions at once, nothing else
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -28,6 +39,7 @@ int main(int argc, char** argv) {
     std::fputs(parsed.text.c_str(), parsed.exit_code == 0 ? stdout : stderr);
     return parsed.exit_code;
   }
+  RaiseDescriptorLimit();
   const sigset_t end_signals = BlockEndSignals();
   const ember::Log log = ember::daemon::MakeSpdlogLog(parsed.options->log_level);
   auto server = ember::daemon::Server::Start(*parsed.options, log);

@@ -40,7 +40,7 @@ struct Recovery::Pass {
   }
 };
 
-void Recovery::Run(Reply<Done> reply) {
+void Recovery::Run(const std::function<void()>& known, Reply<Done> reply) {
   auto pass = std::make_shared<Pass>();
   pass->reply = std::move(reply);
   auto records = ledger_.context().store.ListVms();
@@ -50,6 +50,7 @@ void Recovery::Run(Reply<Done> reply) {
   }
   std::vector<Vm*> tracked;
   for (state::VmRecord& record : *records) tracked.push_back(&ledger_.Track(std::move(record)));
+  known();
   RemoveLeftovers();
   for (Vm* vm : tracked) Recover(*vm, pass);
 }
@@ -99,6 +100,7 @@ void Recovery::OnAdopted(Vm& vm, absl::StatusOr<std::shared_ptr<hypervisor::Mach
     ledger_.context().log.Info("adopted", {{"vm", vm.record.name}});
     supervisor_.Attach(vm, *std::move(machine));
     MatchMotion(vm);
+    disks_.OnAdopted(vm, [pass] {});
     if (vm.record.state == state::VmState::kStopping) {
       // The guest is asked again, with a whole grace; nobody has to wait for that.
       lifecycle_.FinishStop(vm, {}, [](const absl::Status&) {});

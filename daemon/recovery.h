@@ -1,10 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "base/reply.h"
+#include "daemon/disk_keeper.h"
 #include "daemon/machine_supervisor.h"
 #include "daemon/vm_ledger.h"
 #include "daemon/vm_lifecycle.h"
@@ -33,15 +35,17 @@ namespace ember::daemon {
 class Recovery {
  public:
   Recovery(VmLedger& ledger, MachineSupervisor& supervisor, VmLifecycle& lifecycle,
-           VmSettings& settings, VmTable& vms)
+           VmSettings& settings, DiskKeeper& disks, VmTable& vms)
       : ledger_(ledger),
         supervisor_(supervisor),
         lifecycle_(lifecycle),
         settings_(settings),
+        disks_(disks),
         vms_(vms) {}
 
-  // Answers when every VM has been settled; an error is the store's.
-  void Run(Reply<Done> reply);
+  // Answers when every VM has been settled; an error is the store's. `known` is called once all of
+  // them are in the table, before anything is done about them.
+  void Run(const std::function<void()>& known, Reply<Done> reply);
 
   // Settles that the machine of a VM is gone, with what it left.
   void SettleLost(Vm& vm);
@@ -69,6 +73,7 @@ class Recovery {
   MachineSupervisor& supervisor_;
   VmLifecycle& lifecycle_;
   VmSettings& settings_;
+  DiskKeeper& disks_;
   VmTable& vms_;
 };
 

@@ -3,6 +3,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -114,6 +115,22 @@ absl::StatusOr<BackendMap> MakeBackends(const Options& options, EventLoop& io, c
   return backends;
 }
 
+// One store for the disks of all VMs, so that a fork may have another backend than its source: what
+// every backend can read.
+absl::StatusOr<std::unique_ptr<storage::VolumeStore>> ChooseVolumes(
+    const std::filesystem::path& state_dir, const BackendMap& backends, const Log& log) {
+  const bool qcow2 = std::all_of(backends.begin(), backends.end(), [](const auto& entry) {
+    return entry.second->capabilities().qcow2_disks;
+  });
+  storage::StoreChoice choice;
+  choice.formats = qcow2 ? storage::DiskFormats::kRawAndQcow2 : storage::DiskFormats::kRawOnly;
+  choice.on_first_copy = [log, state_dir] {
+    log.Warn("disks are full copies of their images: the filesystem can't share blocks",
+             {{"path", state_dir.native()}, {"remedy", "use XFS (reflink=1) or btrfs"}});
+  };
+  return storage::ChooseVolumeStore(state_dir / "images", state_dir / "vms", std::move(choice));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, const Log& log) {
@@ -133,10 +150,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, co
   ASSIGN_OR_RETURN(parts->kernels,
                    images::KernelStore::Open(options.state_dir / "kernels", Companion("emberd")));
   parts->catalog = std::make_unique<Catalog>(*parts->images, *parts->kernels, log);
-  ASSIGN_OR_RETURN(auto volumes, storage::ChooseVolumeStore(options.state_dir / "images",
-                                                            options.state_dir / "vms"));
-  const std::string volumes_name(volumes->name());
   ASSIGN_OR_RETURN(BackendMap backends, MakeBackends(options, *parts->io, log, *parts->catalog));
+  ASSIGN_OR_RETURN(auto volumes, ChooseVolumes(options.state_dir, backends, log));
+  const std::string volumes_name(volumes->name());
   ASSIGN_OR_RETURN(BackendMap doctor_backends,
                    MakeBackends(options, *parts->io, log, *parts->catalog));
   parts->doctor_backends = std::make_unique<BackendMap>(std::move(doctor_backends));

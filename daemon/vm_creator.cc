@@ -7,12 +7,33 @@
 #include "base/size.h"
 #include "base/status.h"
 #include "base/status_macros.h"
+#include "daemon/volume_files.h"
+#include "daemon/volumes.h"
 #include "state/vm_name.h"
 
 namespace ember::daemon {
 namespace {
 
 constexpr absl::Duration kLongestTtl = absl::Hours(24 * 3650);
+
+// Takes a volume that was made from an image as the row of a disk.
+Reply<std::optional<storage::Volume>> DiskRowReply(Reply<std::optional<state::DiskRow>> reply) {
+  return Reply<std::optional<storage::Volume>>(
+      [reply = std::move(reply)](absl::StatusOr<std::optional<storage::Volume>> volume) mutable {
+        if (!volume.ok()) return reply(volume.status());
+        if (!volume->has_value()) return reply(std::nullopt);
+        reply(state::DiskRow{(*volume)->path.native(),
+                             std::string(storage::VolumeFormatName((*volume)->format))});
+      });
+}
+
+absl::Status CheckRunnable(const CreateVmSpec& spec, const images::ImageConfig& config) {
+  if (!config.entrypoint.empty() || !config.cmd.empty()) return absl::OkStatus();
+  return WithHint(
+      FailedPrecondition("vm '{}': image '{}' has neither an entrypoint nor a command to run",
+                         spec.name, spec.image),
+      "leave out --run, and start programs with 'ember exec'");
+}
 
 }  // namespace
 
@@ -30,62 +51,94 @@ VmCreator::VmCreator(VmLedger& ledger, VmLifecycle& lifecycle, Autopilot& autopi
 
 void VmCreator::Create(CreateVmSpec spec, const std::set<std::string>& images_going,
                        Cancellation cancellation, Reply<VmView> reply) {
-  auto job = std::make_shared<Job>(
-      Job{"", spec.start, spec.agent_wait, std::move(cancellation), std::move(reply)});
-  if (!spec.request_id.empty()) {
-    auto earlier = ledger_.context().store.FindByRequestId(spec.request_id);
-    if (!earlier.ok()) return job->reply(earlier.status());
-    if (earlier->has_value() && (*earlier)->request_digest == spec.Digest()) {
-      if (Vm* vm = vms_.FindById((*earlier)->id); vm != nullptr) return JoinEarlier(*vm, job);
-    }
+  const Promise promise{spec.request_id, spec.Digest(), spec.start, spec.agent_wait};
+  if (JoinRepeated(promise, cancellation, reply)) return;
+  auto disk = std::make_shared<DiskPlan>();
+  Origin origin;
+  origin.row = [this, spec = std::move(spec), &images_going, disk] {
+    return RowFor(spec, images_going, *disk);
+  };
+  origin.make_disk = [disk, cancellation](Vm& vm, auto made) {
+    vm.runner->Prepare(*disk, cancellation, DiskRowReply(std::move(made)));
+  };
+  origin.record = [this](const std::string& vm_id, const state::DiskRow& row,
+                         const state::Change& change) {
+    return ledger_.context().store.SetDisk(vm_id, row, change);
+  };
+  CreateFrom(std::move(origin), promise, std::move(cancellation), std::move(reply));
+}
+
+bool VmCreator::JoinRepeated(const Promise& promise, const Cancellation& cancellation,
+                             Reply<VmView>& reply) {
+  if (promise.request_id.empty()) return false;
+  const auto earlier = ledger_.context().store.FindByRequestId(promise.request_id);
+  if (!earlier.ok()) {
+    reply(earlier.status());
+    return true;
   }
-  auto made = std::make_shared<absl::StatusOr<Made>>();
+  if (!earlier->has_value() || (*earlier)->request_digest != promise.digest) return false;
+  Vm* vm = vms_.FindById((*earlier)->id);
+  if (vm == nullptr) return false;
+  JoinEarlier(*vm, std::make_shared<Job>(Job{
+                       "", promise.start, promise.agent_wait, cancellation, std::move(reply), {}}));
+  return true;
+}
+
+void VmCreator::CreateFrom(Origin origin, const Promise& promise, Cancellation cancellation,
+                           Reply<VmView> reply) {
+  auto job =
+      std::make_shared<Job>(Job{"", promise.start, promise.agent_wait, std::move(cancellation),
+                                std::move(reply), std::move(origin)});
+  auto made = std::make_shared<absl::StatusOr<state::CreateResult>>();
   commits_.Add(
-      [this, spec = std::move(spec), &images_going, made] {
-        *made = MakeRow(spec, images_going);
+      [this, job, made] {
+        const auto row = job->origin.row();
+        *made = row.ok() ? ledger_.context().store.CreateVm(*row) : row.status();
         return made->status();
       },
       [this, made, job](const absl::Status& committed) {
-        if (!committed.ok()) return job->reply(committed);
+        if (!committed.ok()) {
+          job->origin = {};
+          return job->reply(committed);
+        }
         OnRow(std::move(**made), job);
       });
 }
 
-absl::StatusOr<VmCreator::Made> VmCreator::MakeRow(const CreateVmSpec& spec,
-                                                   const std::set<std::string>& images_going) {
-  Made made;
+absl::StatusOr<state::NewVm> VmCreator::RowFor(const CreateVmSpec& spec,
+                                               const std::set<std::string>& images_going,
+                                               DiskPlan& disk) const {
   state::NewVm row;
-  ASSIGN_OR_RETURN(row.config, ConfigFor(spec, images_going, made.disk));
+  RETURN_IF_ERROR(Plan(spec, images_going, row, disk));
+  ASSIGN_OR_RETURN(row.new_volumes, NewVolumesOf(row.config));
+  disk.volumes = row.new_volumes;
   row.name = spec.name;
   row.request_id = spec.request_id;
   row.request_digest = spec.request_id.empty() ? "" : spec.Digest();
   row.owner_uid = spec.owner_uid;
   if (spec.ttl.has_value()) row.expiry = autopilot_.ExpiryOf(*spec.ttl);
-  ASSIGN_OR_RETURN(made.result, ledger_.context().store.CreateVm(row));
-  return made;
+  return row;
 }
 
-void VmCreator::OnRow(Made made, JobPtr job) {
-  if (made.result.kind == state::CreateResult::Kind::kFound) {
+void VmCreator::OnRow(state::CreateResult made, JobPtr job) {
+  if (made.kind == state::CreateResult::Kind::kFound) {
     // The same request, sent twice at the same moment: the first one is a step ahead.
-    Vm* earlier = vms_.FindById(made.result.vm.id);
+    job->origin = {};
+    Vm* earlier = vms_.FindById(made.vm.id);
     return earlier != nullptr ? JoinEarlier(*earlier, job)
                               : job->reply(Aborted("the VM was deleted meanwhile"));
   }
-  Vm& vm = ledger_.Track(std::move(made.result.vm));
+  Vm& vm = ledger_.Track(std::move(made.vm));
   CrashPoint("create/row-committed");
   feed_.Publish();
   autopilot_.Watch(vm);
   job->vm_id = vm.record.id;
-  vm.runner->Prepare(
-      std::move(made.disk), job->cancellation,
-      ledger_.Back<std::optional<storage::Volume>>(
-          vm, [this, job](Vm& current, auto volume) { OnDisk(current, std::move(volume), job); }));
+  job->origin.make_disk(
+      vm, ledger_.Back<std::optional<state::DiskRow>>(
+              vm, [this, job](Vm& current, auto disk) { OnDisk(current, std::move(disk), job); }));
 }
 
-absl::StatusOr<state::VmConfig> VmCreator::ConfigFor(const CreateVmSpec& spec,
-                                                     const std::set<std::string>& images_going,
-                                                     DiskPlan& disk) const {
+absl::StatusOr<state::VmConfig> VmCreator::ConfigFor(const CreateVmSpec& spec) const {
   RETURN_IF_ERROR(state::ValidateVmName(spec.name));
   RETURN_IF_ERROR(VmPaths::Of(ledger_.context().state_dir, spec.name).CheckLength());
   state::VmConfig config;
@@ -101,32 +154,67 @@ absl::StatusOr<state::VmConfig> VmCreator::ConfigFor(const CreateVmSpec& spec,
   config.remove_when_stopped = spec.remove_when_stopped;
   config.ttl = spec.ttl;
   config.image = spec.image;
+  config.volumes = spec.volumes;
   RETURN_IF_ERROR(CheckConfig(spec, config));
-  ASSIGN_OR_RETURN(const hypervisor::Backend* backend, ledger_.FindBackend(config.backend));
-  if (!backend->capabilities().needs_kernel) return config;
+  return config;
+}
 
-  if (spec.image.empty()) return InvalidArgument("vm '{}': no image was given", spec.name);
-  ASSIGN_OR_RETURN(const images::ImageRecord image, ledger_.context().catalog.GetImage(spec.image));
-  if (images_going.contains(spec.image))
+absl::Status VmCreator::Plan(const CreateVmSpec& spec, const std::set<std::string>& images_going,
+                             state::NewVm& row, DiskPlan& disk) const {
+  ASSIGN_OR_RETURN(row.config, ConfigFor(spec));
+  state::VmConfig& config = row.config;
+  ASSIGN_OR_RETURN(const hypervisor::Backend* backend, ledger_.FindBackend(config.backend));
+  const bool needs_image = backend->capabilities().needs_kernel;
+  if (!needs_image && !config.volumes.empty()) {
+    return InvalidArgument("vm '{}': backend '{}' has no disks, so it takes no volumes", spec.name,
+                           config.backend);
+  }
+  if (spec.image.empty() && needs_image)
+    return InvalidArgument("vm '{}': no image was given", spec.name);
+  const auto image = ledger_.context().catalog.GetImage(spec.image);
+  // A machine without a disk takes of its image only how processes want to run.
+  if (!image.ok()) return needs_image || spec.run_entrypoint ? image.status() : absl::OkStatus();
+  if (images_going.contains(image->id))
     return FailedPrecondition("image '{}' is being deleted", spec.image);
+  row.image =
+      state::VmImageRow{image->id, images::ImageConfigToJson(image->config), spec.run_entrypoint};
+  if (spec.run_entrypoint) RETURN_IF_ERROR(CheckRunnable(spec, image->config));
+  if (!needs_image) return absl::OkStatus();
+
   ASSIGN_OR_RETURN(const images::KernelRecord kernel,
                    ledger_.context().catalog.GetKernel(spec.kernel));
   config.kernel = kernel.name;
-  if (spec.disk_bytes != 0 && spec.disk_bytes < image.size_bytes) {
+  if (spec.disk_bytes != 0 && spec.disk_bytes < image->size_bytes) {
     return WithHint(
         InvalidArgument("vm '{}': a disk of {} is too small for image '{}' of {}", spec.name,
-                        FormatSize(spec.disk_bytes), spec.image, FormatSize(image.size_bytes)),
-        fmt::format("use --disk {}", FormatSize(image.size_bytes)));
+                        FormatSize(spec.disk_bytes), spec.image, FormatSize(image->size_bytes)),
+        fmt::format("use --disk-size {}", FormatSize(image->size_bytes)));
   }
-  config.disk_bytes = std::max(config.disk_bytes, image.size_bytes);
-  disk = {image.rootfs, config.disk_bytes};
-  return config;
+  config.disk_bytes = std::max(config.disk_bytes, image->size_bytes);
+  disk = {image->rootfs, config.disk_bytes};
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<state::NewVolume>> VmCreator::NewVolumesOf(
+    const state::VmConfig& config) const {
+  std::vector<state::NewVolume> made;
+  for (const state::VolumeAttachment& attachment : config.volumes) {
+    if (attachment.size_bytes == 0) continue;
+    const auto there = ledger_.context().store.GetVolume(attachment.volume);
+    if (there.ok()) continue;
+    if (!absl::IsNotFound(there.status())) return there.status();
+    made.push_back(
+        {attachment.volume, attachment.size_bytes, attachment.mount_path.empty() ? "" : "ext4"});
+    RETURN_IF_ERROR(CheckVolume(made.back()));
+  }
+  return made;
 }
 
 absl::Status VmCreator::CheckConfig(const CreateVmSpec& spec, const state::VmConfig& config) const {
   RETURN_IF_ERROR(CheckVmSize(spec.name, config.vcpus, config.memory_mib, limits_));
   RETURN_IF_ERROR(CheckBootArgs(spec.name, config.boot_args));
   RETURN_IF_ERROR(CheckLabels(spec.name, config.labels));
+  RETURN_IF_ERROR(CheckAttachments(spec.name, config.volumes));
   if (config.init != "auto" && config.init != "agent") {
     return InvalidArgument("vm '{}': init '{}' is neither 'auto' nor 'agent'", spec.name,
                            config.init);
@@ -172,38 +260,40 @@ void VmCreator::JoinEarlier(Vm& vm, JobPtr job) {
       });
 }
 
-void VmCreator::OnDisk(Vm& vm, absl::StatusOr<std::optional<storage::Volume>> volume, JobPtr job) {
-  if (!volume.ok())
-    return Undo(job, Annotate(volume.status(), fmt::format("vm '{}': its disk", vm.record.name)));
-  if (job->cancellation.done())
-    return Undo(job, job->cancellation.Check(fmt::format("vm '{}'", vm.record.name)));
-  state::DiskRow disk;
-  if (volume->has_value()) {
-    disk.path = (*volume)->path.native();
-    disk.format = (*volume)->format == storage::VolumeFormat::kRaw ? "raw" : "qcow2";
+void VmCreator::OnDisk(Vm& vm, absl::StatusOr<std::optional<state::DiskRow>> disk, JobPtr job) {
+  if (!disk.ok())
+    return Undo(job, Annotate(disk.status(), fmt::format("vm '{}': its disk", vm.record.name)));
+  const auto recorded = [job](const absl::Status& status) {
+    if (job->origin.recorded != nullptr) job->origin.recorded(status);
+    job->origin = {};
+  };
+  if (job->cancellation.done()) {
+    const absl::Status why = job->cancellation.Check(fmt::format("vm '{}'", vm.record.name));
+    recorded(why);
+    return Undo(job, why);
   }
   auto record = std::make_shared<absl::StatusOr<state::VmRecord>>();
   commits_.Add(
-      [this, id = vm.record.id, disk = std::move(disk), job, record] {
-        *record = RecordDisk(id, disk, job->start);
+      [this, row = disk->value_or(state::DiskRow()), job, record] {
+        *record = RecordDisk(*job, row);
         return record->status();
       },
-      [this, record, job](const absl::Status& committed) {
+      [this, record, job, recorded](const absl::Status& committed) {
+        recorded(committed);
         if (!committed.ok()) return Undo(job, committed);
         OnDiskRecorded(std::move(**record), job);
       });
 }
 
-absl::StatusOr<state::VmRecord> VmCreator::RecordDisk(const std::string& vm_id,
-                                                      const state::DiskRow& disk, bool start) {
-  const Vm* vm = vms_.FindById(vm_id);
+absl::StatusOr<state::VmRecord> VmCreator::RecordDisk(const Job& job, const state::DiskRow& disk) {
+  const Vm* vm = vms_.FindById(job.vm_id);
   if (vm == nullptr) return Aborted("the VM was deleted meanwhile");
   state::Change change;
   ASSIGN_OR_RETURN(change.state,
                    state::Next(vm->record.state, state::VmEvent::kCreateDone, vm->record.name));
   // The first start is on record with it: a crash before its own intent does not forget it.
-  if (start) change.follow_up = state::FollowUp::kStart;
-  return ledger_.context().store.SetDisk(vm_id, disk, change);
+  if (job.start) change.follow_up = state::FollowUp::kStart;
+  return job.origin.record(job.vm_id, disk, change);
 }
 
 void VmCreator::OnDiskRecorded(state::VmRecord record, JobPtr job) {
@@ -273,9 +363,20 @@ absl::Status VmCreator::TryUndo(JobPtr job, absl::Status why) {
 }
 
 void VmCreator::Succeed(const JobPtr& job) {
-  const Vm* vm = vms_.FindById(job->vm_id);
-  if (vm == nullptr) return job->reply(Aborted("the VM was deleted meanwhile"));
-  job->reply(ledger_.ViewOf(*vm));
+  ledger_.Settle("a create", [this, job] {
+    Vm* vm = vms_.FindById(job->vm_id);
+    if (vm == nullptr) {
+      job->reply(Aborted("the VM was deleted meanwhile"));
+      return absl::OkStatus();
+    }
+    // From now on they outlive the VM.
+    if (!vm->record.config.volumes.empty()) {
+      ASSIGN_OR_RETURN(vm->record, ledger_.context().store.FinishVolumesOf(job->vm_id));
+      CrashPoint("create/volumes-recorded");
+    }
+    job->reply(ledger_.ViewOf(*vm));
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace ember::daemon

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/cancellation.h"
@@ -30,14 +33,40 @@ class VmCreator {
     uint64_t disk_bytes = 8 * kGiB;
   };
 
+  // What the caller is promised and how the answer is waited for, whatever the VM is made from.
+  struct Promise {
+    std::string request_id;
+    std::string digest;
+    bool start = true;
+    absl::Duration agent_wait;
+  };
+  // Where a VM comes from: the steps in which a fork differs from a create. `row` and `record` run
+  // within a commit and may run again.
+  struct Origin {
+    std::function<absl::StatusOr<state::NewVm>()> row;
+    std::function<void(Vm&, Reply<std::optional<state::DiskRow>>)> make_disk;
+    std::function<absl::StatusOr<state::VmRecord>(const std::string& vm_id, const state::DiskRow&,
+                                                  const state::Change&)>
+        record;
+    // Once after a disk was made: whether it was recorded. May be empty.
+    std::function<void(const absl::Status&)> recorded;
+  };
+
   VmCreator(VmLedger& ledger, VmLifecycle& lifecycle, Autopilot& autopilot, VmTable& vms,
             Waiters& waiters, EventFeed& feed, VmLimits limits, Defaults defaults);
 
   // The same request id with the same body answers with the VM that it made the first time, as soon
-  // as that is as far as asked for. `images_going` names images that are being deleted; it is read
-  // later, too.
+  // as that is as far as asked for. `images_going` holds the ids of images that are being deleted;
+  // it is read later, too.
   void Create(CreateVmSpec spec, const std::set<std::string>& images_going,
               Cancellation cancellation, Reply<VmView> reply);
+
+  // The same for a VM of another origin.
+  void CreateFrom(Origin origin, const Promise& promise, Cancellation cancellation,
+                  Reply<VmView> reply);
+
+  // Takes the reply and answers true where a VM was made by this request before.
+  bool JoinRepeated(const Promise& promise, const Cancellation& cancellation, Reply<VmView>& reply);
 
  private:
   // One create under way; shared by its callbacks.
@@ -47,25 +76,24 @@ class VmCreator {
     absl::Duration agent_wait;
     Cancellation cancellation;
     Reply<VmView> reply;
+    Origin origin;
   };
   using JobPtr = std::shared_ptr<Job>;
 
-  // What a create commits: its row, and the disk that is to be made for it.
-  struct Made {
-    state::CreateResult result;
-    DiskPlan disk;
-  };
-
-  absl::StatusOr<Made> MakeRow(const CreateVmSpec& spec, const std::set<std::string>& images_going);
-  absl::StatusOr<state::VmConfig> ConfigFor(const CreateVmSpec& spec,
-                                            const std::set<std::string>& images_going,
-                                            DiskPlan& disk) const;
+  absl::StatusOr<state::NewVm> RowFor(const CreateVmSpec& spec,
+                                      const std::set<std::string>& images_going,
+                                      DiskPlan& disk) const;
+  // Fills in the row's config and image, and what its disk is made from.
+  absl::Status Plan(const CreateVmSpec& spec, const std::set<std::string>& images_going,
+                    state::NewVm& row, DiskPlan& disk) const;
+  absl::StatusOr<state::VmConfig> ConfigFor(const CreateVmSpec& spec) const;
+  // Of its volumes, those that are not there and are to be made.
+  absl::StatusOr<std::vector<state::NewVolume>> NewVolumesOf(const state::VmConfig& config) const;
   absl::Status CheckConfig(const CreateVmSpec& spec, const state::VmConfig& config) const;
-  void OnRow(Made made, JobPtr job);
+  void OnRow(state::CreateResult made, JobPtr job);
   void JoinEarlier(Vm& vm, JobPtr job);
-  void OnDisk(Vm& vm, absl::StatusOr<std::optional<storage::Volume>> volume, JobPtr job);
-  absl::StatusOr<state::VmRecord> RecordDisk(const std::string& vm_id, const state::DiskRow& disk,
-                                             bool start);
+  void OnDisk(Vm& vm, absl::StatusOr<std::optional<state::DiskRow>> disk, JobPtr job);
+  absl::StatusOr<state::VmRecord> RecordDisk(const Job& job, const state::DiskRow& disk);
   void OnDiskRecorded(state::VmRecord record, JobPtr job);
   void StartFirst(Vm& vm, JobPtr job);
   // Removes the VM, also when the store can't be written for a while, and answers `why`.

@@ -20,7 +20,8 @@ VmLedger::VmLedger(Context context, VmTable& vms, EventFeed& feed, Waiters& wait
       vms_(vms),
       feed_(feed),
       waiters_(waiters),
-      changed_(std::move(changed)) {}
+      changed_(std::move(changed)),
+      disk_turns_(context_.host, vms, waiters) {}
 
 Vm& VmLedger::Track(state::VmRecord record) {
   auto vm = std::make_unique<Vm>();
@@ -32,7 +33,8 @@ Vm& VmLedger::Track(state::VmRecord record) {
 void VmLedger::House(Vm& vm) const {
   vm.paths = VmPaths::Of(context_.state_dir, vm.record.dir_name);
   vm.runner = std::make_unique<VmRunner>(
-      VmRunner::Context{context_.io, context_.log, context_.volumes}, vm.record.name, vm.paths);
+      VmRunner::Context{context_.io, context_.log, context_.volumes, context_.state_dir},
+      vm.record.name, vm.paths);
 }
 
 absl::StatusOr<state::MachineRow> VmLedger::NewIntent(const Vm& vm) const {

@@ -16,6 +16,7 @@
 #include "base/reply.h"
 #include "base/sequence.h"
 #include "daemon/catalog.h"
+#include "daemon/disk_turns.h"
 #include "daemon/event_feed.h"
 #include "daemon/vm_table.h"
 #include "daemon/vm_view.h"
@@ -47,7 +48,8 @@ class VmLedger {
     absl::Duration boot_sign_limit = absl::Seconds(40);
   };
 
-  // `changed` is called after every change of a VM that was committed; it may post, not change.
+  // `changed` is called after every change of a VM that was committed, and when it has another
+  // machine; it changes no VM, but may post.
   VmLedger(Context context, VmTable& vms, EventFeed& feed, Waiters& waiters,
            std::function<void(Vm&)> changed);
 
@@ -63,6 +65,7 @@ class VmLedger {
   absl::StatusOr<hypervisor::Backend*> FindBackend(std::string_view name) const;
   hypervisor::MachineHandle HandleOf(const Vm& vm) const;
   const Context& context() const { return context_; }
+  DiskTurns& disk_turns() { return disk_turns_; }
 
   // Commits a change of state, with `follow_up` where one is given; the record, the event readers
   // and those who wait follow. The error is the store's or the table's, and then nothing changed.
@@ -99,6 +102,9 @@ class VmLedger {
   // Takes over a record that was committed: the event readers and those who wait follow.
   void Changed(Vm& vm, state::VmRecord record);
 
+  // The VM has another machine than before, and the same record.
+  void MachineChanged(Vm& vm) { changed_(vm); }
+
   // The VM if this is its machine; else null.
   Vm* FindMachine(const std::string& vm_id, const std::string& machine_id);
 
@@ -108,6 +114,7 @@ class VmLedger {
   EventFeed& feed_;
   Waiters& waiters_;
   const std::function<void(Vm&)> changed_;
+  DiskTurns disk_turns_;
 };
 
 }  // namespace ember::daemon

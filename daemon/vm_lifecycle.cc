@@ -5,6 +5,11 @@
 #include "base/fault_point.h"
 #include "base/status.h"
 #include "base/status_macros.h"
+#include "daemon/guest_clock.h"
+#include "daemon/host_decisions.h"
+#include "daemon/image_defaults.h"
+#include "daemon/volume_files.h"
+#include "daemon/volumes.h"
 
 namespace ember::daemon {
 namespace {
@@ -14,16 +19,28 @@ constexpr absl::Duration kLaunchLimit = absl::Seconds(60);
 }  // namespace
 
 VmLifecycle::VmLifecycle(VmLedger& ledger, MachineSupervisor& supervisor, VmTable& vms,
-                         EventFeed& feed, Waiters& waiters, Admission::Limit memory)
+                         EventFeed& feed, Waiters& waiters, Admission::Limit memory,
+                         std::function<void()> removed)
     : ledger_(ledger),
       context_(ledger.context()),
       supervisor_(supervisor),
       vms_(vms),
       feed_(feed),
       waiters_(waiters),
-      admission_(ledger, vms, memory) {}
+      admission_(ledger, vms, memory),
+      removed_(std::move(removed)) {}
 
 void VmLifecycle::Start(Vm& vm, StartPlan plan, Done launched) {
+  ledger_.disk_turns().Pass(
+      vm, [this, plan = std::move(plan), launched = std::move(launched)](Vm* current) {
+        if (current == nullptr) return launched(Aborted("the VM was deleted meanwhile"));
+        StartNow(*current, plan, launched);
+      });
+}
+
+void VmLifecycle::StartNow(Vm& vm, StartPlan plan, Done launched) {
+  // A rename may have begun while it waited.
+  if (vm.renaming()) return launched(BeingRenamed(vm));
   auto next = state::Next(vm.record.state, state::VmEvent::kStart, vm.record.name);
   if (!next.ok()) return launched(next.status());
   if (absl::Status fits = admission_.Check(vm); !fits.ok()) return launched(fits);
@@ -64,8 +81,8 @@ absl::StatusOr<hypervisor::MachineSpec> VmLifecycle::SpecFor(const Vm& vm,
   spec.vcpus = config.vcpus;
   spec.memory_mib = config.memory_mib;
   spec.guest_cid = vm.record.guest_cid;
+  spec.kernel_args.push_back("ember.instance=" + vm.record.id);
   if (config.init == "agent") spec.kernel_args.push_back("ember.init=agent");
-  if (!config.boot_args.empty()) spec.kernel_args.push_back(config.boot_args);
   if (backend.capabilities().needs_kernel) {
     ASSIGN_OR_RETURN(const images::KernelRecord kernel, context_.catalog.GetKernel(config.kernel));
     spec.kernel = kernel.vmlinux;
@@ -73,7 +90,16 @@ absl::StatusOr<hypervisor::MachineSpec> VmLifecycle::SpecFor(const Vm& vm,
     const bool raw = vm.record.disk.format != "qcow2";
     spec.disks.push_back(
         {vm.record.disk.path, raw ? hypervisor::DiskFormat::kRaw : hypervisor::DiskFormat::kQcow2});
+    for (const state::VolumeAttachment& volume : config.volumes) {
+      spec.disks.push_back({.path = VolumePath(context_.state_dir, volume.volume),
+                            .read_only = volume.read_only,
+                            .serial = volume.volume});
+      const std::string mount = MountArgument(volume);
+      if (!mount.empty()) spec.kernel_args.push_back(mount);
+    }
   }
+  // The user's come last: they may overrule ours.
+  if (!config.boot_args.empty()) spec.kernel_args.push_back(config.boot_args);
   return spec;
 }
 
@@ -171,6 +197,8 @@ void VmLifecycle::Stop(Vm& vm, StopPlan plan, std::optional<state::FollowUp> fol
 
 void VmLifecycle::FinishStop(Vm& vm, StopPlan plan, Done stopped) {
   plan.hurry = vm.hurry.get_token();
+  if (vm.record.image.has_value() && vm.record.image->run_entrypoint)
+    plan.main_signal = StopSignal(vm.record);
   EndMachine(vm, plan, [this, stopped](Vm& current, absl::Status ended) {
     const std::string id = current.record.id;
     if (ended.ok()) {
@@ -238,6 +266,8 @@ void VmLifecycle::Settle(Vm& vm, VmRunner::Motion motion, const Done& moved) {
   const bool refused = absl::IsFailedPrecondition(settled);
   if (settled.ok() && vm.watch != nullptr) {
     pause ? vm.watch->Suspend() : vm.watch->Resume();
+    if (!pause)
+      SetGuestClock(context_.io, context_.log, {vm.record.id, vm.record.name, vm.machine});
   } else if (!settled.ok() && !refused && vm.machine != nullptr) {
     // The row could not be written: the machine goes back to what it says.
     vm.runner->Move(vm.machine, pause ? VmRunner::Motion::kResume : VmRunner::Motion::kPause,
@@ -264,24 +294,46 @@ void VmLifecycle::EndMachine(Vm& vm, StopPlan plan, std::function<void(Vm&, absl
 }
 
 void VmLifecycle::Remove(Vm& vm, state::VmEvent event, std::string why, Done removed) {
+  ledger_.disk_turns().Pass(
+      vm, [this, event, why = std::move(why), removed = std::move(removed)](Vm* current) {
+        if (current == nullptr) return removed(Aborted("the VM was deleted meanwhile"));
+        if (current->renaming()) return removed(BeingRenamed(*current));
+        RemoveNow(*current, event, why, removed);
+      });
+}
+
+void VmLifecycle::RemoveNow(Vm& vm, state::VmEvent event, std::string why, Done removed) {
   if (absl::Status begun = ledger_.Commit(vm, event, why); !begun.ok()) return removed(begun);
   CrashPoint("delete/intent-committed");
   FinishRemoval(vm, std::move(why), std::move(removed));
+}
+
+// Those that its create has made, while that has not come to its end.
+std::vector<std::string> VmLifecycle::UnfinishedVolumes(const Vm& vm) const {
+  std::vector<std::string> names;
+  for (const state::VolumeAttachment& attachment : vm.record.config.volumes) {
+    const auto volume = context_.store.GetVolume(attachment.volume);
+    const bool unfinished = volume.ok() && volume->state == state::VolumeState::kCreating;
+    if (unfinished) names.push_back(attachment.volume);
+  }
+  return names;
 }
 
 void VmLifecycle::FinishRemoval(Vm& vm, std::string why, Done removed) {
   vm.hurry.request_stop();
   // In the runner's order: behind a stop under way, then the kill; the files go when nothing uses
   // them any more.
-  EndMachine(vm, {.force = true},
-             [this, why = std::move(why), removed](Vm& current, absl::Status ended) {
-               if (!ended.ok()) return OnRemoved(current, ended, why, removed);
-               CrashPoint("delete/machine-ended");
-               current.runner->Remove(ledger_.Back<ember::Done>(
-                   current, [this, why, removed](Vm& emptied, absl::StatusOr<ember::Done> done) {
-                     OnRemoved(emptied, done.status(), why, removed);
-                   }));
-             });
+  EndMachine(
+      vm, {.force = true}, [this, why = std::move(why), removed](Vm& current, absl::Status ended) {
+        if (!ended.ok()) return OnRemoved(current, ended, why, removed);
+        CrashPoint("delete/machine-ended");
+        current.runner->Remove(
+            UnfinishedVolumes(current),
+            ledger_.Back<ember::Done>(
+                current, [this, why, removed](Vm& emptied, absl::StatusOr<ember::Done> done) {
+                  OnRemoved(emptied, done.status(), why, removed);
+                }));
+      });
 }
 
 void VmLifecycle::OnRemoved(Vm& vm, const absl::Status& outcome, const std::string& why,
@@ -308,6 +360,7 @@ void VmLifecycle::OnRemoved(Vm& vm, const absl::Status& outcome, const std::stri
     waiters_.Gone(id);
     vms_.Erase(id);
     feed_.Publish();
+    removed_();
     removed(absl::OkStatus());
     return absl::OkStatus();
   });

@@ -30,12 +30,13 @@ class VmLifecycle {
     Cancellation cancellation = {};
   };
 
+  // `removed` is called when a VM is gone.
   VmLifecycle(VmLedger& ledger, MachineSupervisor& supervisor, VmTable& vms, EventFeed& feed,
-              Waiters& waiters, Admission::Limit memory);
+              Waiters& waiters, Admission::Limit memory, std::function<void()> removed);
 
-  // Launches a machine. `launched` is called when it runs or could not be started; with
-  // kLeaveToCaller a failure is not settled and the VM stays in starting. A start that the table
-  // or the admission of memory refuses changes nothing.
+  // Launches a machine, once nobody changes its disk. `launched` is called when it runs or could
+  // not be started; with kLeaveToCaller a failure is not settled and the VM stays in starting. A
+  // start that the table or the admission of memory refuses changes nothing.
   void Start(Vm& vm, StartPlan plan, Done launched);
 
   // Launches a machine for a VM whose row says starting and has the intent, without a caller.
@@ -52,8 +53,8 @@ class VmLifecycle {
   void Pause(Vm& vm, Done paused);
   void Resume(Vm& vm, Done resumed);
 
-  // Removes the VM: kills what runs, removes its files, then its row. `event` is kDelete,
-  // kForceDelete or kCreateFailed; `why` goes into the event.
+  // Removes the VM, once nobody changes its disk: kills what runs, removes its files, then its row.
+  // `event` is kDelete, kForceDelete or kCreateFailed; `why` goes into the event.
   void Remove(Vm& vm, state::VmEvent event, std::string why, Done removed);
 
   // The second half of Remove, for a VM that is in state deleting already.
@@ -67,6 +68,9 @@ class VmLifecycle {
  private:
   absl::StatusOr<hypervisor::MachineSpec> SpecFor(const Vm& vm, const hypervisor::Backend& backend,
                                                   const std::string& machine_id) const;
+  std::vector<std::string> UnfinishedVolumes(const Vm& vm) const;
+  void StartNow(Vm& vm, StartPlan plan, Done launched);
+  void RemoveNow(Vm& vm, state::VmEvent event, std::string why, Done removed);
   void Launch(Vm& vm, OnFailure on_failure, Cancellation cancellation, Done launched);
   void OnLaunched(Vm& vm, absl::StatusOr<std::shared_ptr<hypervisor::Machine>> machine,
                   OnFailure on_failure, const Done& launched);
@@ -82,6 +86,7 @@ class VmLifecycle {
   EventFeed& feed_;
   Waiters& waiters_;
   const Admission admission_;
+  const std::function<void()> removed_;
 };
 
 }  // namespace ember::daemon

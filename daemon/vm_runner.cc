@@ -1,5 +1,6 @@
 #include "daemon/vm_runner.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/awaited.h"
@@ -9,6 +10,8 @@
 #include "base/status_macros.h"
 #include "daemon/agent_call.h"
 #include "daemon/console_log.h"
+#include "daemon/main_process.h"
+#include "daemon/volume_files.h"
 
 namespace ember::daemon {
 namespace {
@@ -20,6 +23,9 @@ constexpr absl::Duration kMotion = absl::Seconds(10);
 constexpr absl::Duration kConsolePeriod = absl::Seconds(2);
 // Share of the grace that the agent's own shutdown gets before the power button is pressed.
 constexpr int kAgentShareDivisor = 2;
+// What the main process gets to end: as long as Docker gives one, within its share of the grace.
+constexpr absl::Duration kMainEnd = absl::Seconds(10);
+constexpr int kMainShareDivisor = 2;
 
 absl::StatusOr<Done> DoneOr(absl::Status status) {
   if (!status.ok()) return status;
@@ -47,7 +53,9 @@ absl::StatusOr<std::optional<storage::Volume>> VmRunner::MakeDisk(
   RETURN_IF_ERROR(RemoveTree(paths_.dir));
   auto volume = FillDirectory(plan, cancellation);
   if (volume.ok()) return volume;
-  if (absl::Status removed = RemoveTree(paths_.dir); !removed.ok()) {
+  std::vector<std::string> made;
+  for (const state::NewVolume& data : plan.volumes) made.push_back(data.name);
+  if (absl::Status removed = RemoveFiles(made); !removed.ok()) {
     context_.log.Warn("leftover after a failed create",
                       {{"vm", vm_name_}, {"cause", std::string(Message(removed))}});
   }
@@ -58,10 +66,13 @@ absl::StatusOr<std::optional<storage::Volume>> VmRunner::FillDirectory(
     const DiskPlan& plan, const Cancellation& cancellation) {
   RETURN_IF_ERROR(FaultPoint("create/make-directory"));
   RETURN_IF_ERROR(MakeDirectories(paths_.dir, 0700));
+  for (const state::NewVolume& volume : plan.volumes) {
+    RETURN_IF_ERROR(MakeVolumeFile(context_.state_dir, volume, cancellation));
+  }
   if (plan.source.empty()) return std::nullopt;
   RETURN_IF_ERROR(FaultPoint("create/make-disk"));
-  ASSIGN_OR_RETURN(storage::Volume volume,
-                   context_.volumes.Clone(plan.source, paths_.dir, plan.size_bytes, cancellation));
+  ASSIGN_OR_RETURN(storage::Volume volume, context_.volumes.Clone(plan.source, {paths_.dir},
+                                                                  plan.size_bytes, cancellation));
   CrashPoint("create/disk-made");
   return volume;
 }
@@ -127,6 +138,10 @@ void VmRunner::AskToPowerOff(const std::shared_ptr<hypervisor::Machine>& machine
                         {{"vm", vm_name_}, {"cause", std::string(Message(thawed))}});
     }
   }
+  if (plan.main_signal.has_value()) {
+    StopMainProcess(context_.io, vm_name_, machine, *plan.main_signal,
+                    all.Within(std::min(kMainEnd, plan.grace / kMainShareDivisor)));
+  }
   agent::v1::ClientFrame question;
   question.mutable_shutdown()->set_mode(agent::v1::Shutdown::POWEROFF);
   Awaited<agent::v1::AgentFrame> answer;
@@ -165,10 +180,17 @@ void VmRunner::MoveTo(VmPaths paths, Reply<Done> reply) {
   });
 }
 
-void VmRunner::Remove(Reply<Done> reply) {
-  sequence_.Post([this, reply = std::move(reply)]() mutable {
+absl::Status VmRunner::RemoveFiles(const std::vector<std::string>& volumes) {
+  for (const std::string& volume : volumes) {
+    RETURN_IF_ERROR(RemoveVolumeFile(context_.state_dir, volume));
+  }
+  return RemoveTree(paths_.dir);
+}
+
+void VmRunner::Remove(std::vector<std::string> volumes, Reply<Done> reply) {
+  sequence_.Post([this, volumes = std::move(volumes), reply = std::move(reply)]() mutable {
     absl::Status removed = FaultPoint("delete/remove-files");
-    if (removed.ok()) removed = RemoveTree(paths_.dir);
+    if (removed.ok()) removed = RemoveFiles(volumes);
     CrashPoint("delete/files-removed");
     reply(DoneOr(std::move(removed)));
   });

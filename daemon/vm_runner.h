@@ -1,10 +1,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "backends/hypervisor/backend.h"
@@ -15,6 +17,7 @@
 #include "base/reply.h"
 #include "base/sequence.h"
 #include "daemon/vm_paths.h"
+#include "state/volume.h"
 
 namespace ember::daemon {
 
@@ -22,6 +25,7 @@ namespace ember::daemon {
 struct DiskPlan {
   std::filesystem::path source;  // raw ext4 of the image; empty: no disk
   uint64_t size_bytes = 0;
+  std::vector<state::NewVolume> volumes = {};  // that are made with the VM
 };
 
 struct StopPlan {
@@ -29,6 +33,8 @@ struct StopPlan {
   bool frozen = false;                       // paused: thawed first, else it can't obey
   absl::Duration grace = absl::Seconds(20);  // from the first request to the kill
   std::stop_token hurry = {};                // turns the grace into a kill at once
+  // What asks the guest's main process to end, before the guest itself is asked.
+  std::optional<uint32_t> main_signal = std::nullopt;
 };
 
 // Does the slow work of one VM: its operations run in order on a thread that it has only while
@@ -41,11 +47,12 @@ class VmRunner {
     EventLoop& io;
     Log log;
     storage::VolumeStore& volumes;
+    std::filesystem::path state_dir;
   };
 
   VmRunner(Context context, std::string vm_name, VmPaths paths);
 
-  // Makes the VM's directory and its disk. After an error neither is left.
+  // Makes the VM's directory and its disk, and new volumes. After an error none is left.
   void Prepare(DiskPlan plan, Cancellation cancellation,
                Reply<std::optional<storage::Volume>> reply);
 
@@ -61,8 +68,9 @@ class VmRunner {
   void Reap(hypervisor::Backend& backend, hypervisor::MachineHandle handle,
             Cancellation cancellation, Reply<Done> reply);
 
-  // Agent shutdown, then the power button, then the kill, each with its share of the grace. When it
-  // answers OK no process or socket of the machine is left.
+  // The main process's end, where it has one; agent shutdown, then the power button, then the kill,
+  // each with its share of the grace. When it answers OK no process or socket of the machine is
+  // left.
   void Stop(std::shared_ptr<hypervisor::Machine> machine, StopPlan plan,
             Reply<hypervisor::ExitReport> reply);
 
@@ -74,8 +82,14 @@ class VmRunner {
   // in the way and not ours is AlreadyExists. After it this runner is of no more use.
   void MoveTo(VmPaths paths, Reply<Done> reply);
 
-  // Removes the VM's directory with all that is in it.
-  void Remove(Reply<Done> reply);
+  // Removes the VM's directory with all that is in it, and the files of `volumes`.
+  void Remove(std::vector<std::string> volumes, Reply<Done> reply);
+
+  // Any other slow work of this VM, in its order.
+  template <typename T>
+  void Work(std::function<absl::StatusOr<T>()> work, Reply<T> reply) {
+    sequence_.Post([work = std::move(work), reply = std::move(reply)]() mutable { reply(work()); });
+  }
 
   // Keeps the console bounded from now on while `machine` lives; call once per machine.
   void KeepConsoleBounded(std::weak_ptr<hypervisor::Machine> machine);
@@ -85,6 +99,7 @@ class VmRunner {
                                                           const Cancellation& cancellation);
   absl::StatusOr<std::optional<storage::Volume>> FillDirectory(const DiskPlan& plan,
                                                                const Cancellation& cancellation);
+  absl::Status RemoveFiles(const std::vector<std::string>& volumes);
   absl::StatusOr<hypervisor::ExitReport> StopNow(
       const std::shared_ptr<hypervisor::Machine>& machine, const StopPlan& plan);
   void AskToPowerOff(const std::shared_ptr<hypervisor::Machine>& machine, const StopPlan& plan);

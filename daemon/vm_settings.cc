@@ -84,6 +84,13 @@ absl::Status CheckLabels(std::string_view name, const std::map<std::string, std:
 }
 
 void VmSettings::Rename(Vm& vm, const std::string& new_name, Done renamed) {
+  ledger_.disk_turns().Pass(vm, [this, new_name, renamed = std::move(renamed)](Vm* current) {
+    if (current == nullptr) return renamed(Aborted("the VM was deleted meanwhile"));
+    RenameNow(*current, new_name, renamed);
+  });
+}
+
+void VmSettings::RenameNow(Vm& vm, const std::string& new_name, Done renamed) {
   absl::Status allowed =
       state::Next(vm.record.state, state::VmEvent::kRename, vm.record.name).status();
   if (allowed.ok()) allowed = state::ValidateVmName(new_name);

@@ -41,7 +41,7 @@ class VmSettings {
       : ledger_(ledger), vms_(vms), feed_(feed), limits_(limits) {}
 
   // The row takes the new name first (and keeps the old one from others), then the directory moves;
-  // if it can't, the row takes the old name again.
+  // if it can't, the row takes the old name again. Begins once nobody changes its disk.
   void Rename(Vm& vm, const std::string& new_name, Done renamed);
 
   // The second half of a rename that an earlier daemon began.
@@ -51,6 +51,7 @@ class VmSettings {
   absl::Status Update(Vm& vm, const VmUpdate& update);
 
  private:
+  void RenameNow(Vm& vm, const std::string& new_name, Done renamed);
   void OnMoved(Vm& vm, const absl::Status& moved, const Done& renamed);
   absl::StatusOr<state::VmConfig> Apply(const Vm& vm, const VmUpdate& update) const;
 

@@ -39,6 +39,8 @@ struct Vm {
   std::stop_source hurry;
   // The watchdog is replacing the machine: its end is expected.
   bool rebooting = false;
+  // The guest of this machine has been asked to run what its image is there for.
+  bool main_asked = false;
   // How the machine ended by itself, until that is settled.
   std::optional<hypervisor::ExitReport> ended;
 
@@ -49,6 +51,14 @@ struct Vm {
   uint64_t start_plan = 0;
   // Those who asked for a restart and hear how its start went.
   std::vector<std::function<void(absl::Status)>> restarts;
+
+  // Somebody has a turn of its disk (disk_turns.h).
+  bool disk_taken = false;
+  // The layer under a disk that could not be flattened: it is not tried again over the same.
+  std::string stuck_layer;
+  // Names of disk files that were given up while its machine ran, which may open them again by
+  // name; they go once it is off.
+  std::vector<std::string> retired_disks;
 
   // The directory still has the old name: its files are on their way.
   bool renaming() const { return record.dir_name != record.name; }

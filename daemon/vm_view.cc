@@ -8,10 +8,10 @@ namespace ember::daemon {
 
 std::string CreateVmSpec::Digest() const {
   // Each text with its length before it: no content can imitate another request's.
-  std::string digest =
-      fmt::format("{} {} {} {} {} {} {} {} {}\n", vcpus, memory_mib, disk_bytes, start, owner_uid,
-                  autostart, remove_when_stopped, state::RestartPolicyName(restart_policy),
-                  ttl.has_value() ? absl::ToInt64Seconds(*ttl) : 0);
+  std::string digest = fmt::format(
+      "{} {} {} {} {} {} {} {} {} {}\n", vcpus, memory_mib, disk_bytes, start, owner_uid, autostart,
+      remove_when_stopped, state::RestartPolicyName(restart_policy),
+      ttl.has_value() ? absl::ToInt64Seconds(*ttl) : 0, run_entrypoint);
   const auto add = [&digest](const std::string& text) {
     digest += fmt::format("{}:{}\n", text.size(), text);
   };
@@ -19,6 +19,11 @@ std::string CreateVmSpec::Digest() const {
   for (const auto& [key, value] : labels) {
     add(key);
     add(value);
+  }
+  for (const state::VolumeAttachment& volume : volumes) {
+    add(volume.volume);
+    add(volume.mount_path);
+    digest += fmt::format("{} {}\n", volume.read_only, volume.size_bytes);
   }
   return digest;
 }

@@ -22,6 +22,7 @@ struct VmView {
   std::filesystem::path console_path;
   std::filesystem::path kernel_path;
   std::optional<absl::Time> next_start_at;  // by its restart policy
+  std::optional<uint64_t> used_bytes = {};  // of the host's disk, its own; DiskMeter fills it in
 };
 
 // How long an answer waits for the agent of a machine that was started: running out is not an
@@ -45,9 +46,12 @@ struct CreateVmSpec {
   bool autostart = false;
   bool remove_when_stopped = false;
   std::optional<absl::Duration> ttl;  // whole seconds, at least one
+  bool run_entrypoint = false;        // of the image, with every boot
   bool start = true;
   absl::Duration agent_wait = kDefaultAgentWait;
   uint32_t owner_uid = 0;
+  // One with a size is made where there is none of its name; one without must be there.
+  std::vector<state::VolumeAttachment> volumes;
 
   // Everything but request_id and agent_wait, as one text: two requests with one id must have the
   // same.

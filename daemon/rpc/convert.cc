@@ -1,15 +1,23 @@
 #include "daemon/rpc/convert.h"
 
 #include "base/status.h"
+#include "daemon/rpc/timestamp.h"
 
 namespace ember::daemon::rpc {
 namespace {
 
-void Set(google::protobuf::Timestamp& timestamp, absl::Time time) {
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  timestamp.set_seconds(seconds);
-  timestamp.set_nanos(
-      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+v1::Kernel::Driver::Place ToProto(images::DriverPlace place) {
+  switch (place) {
+    case images::DriverPlace::kAbsent:
+      return v1::Kernel::Driver::ABSENT;
+    case images::DriverPlace::kBuiltIn:
+      return v1::Kernel::Driver::BUILT_IN;
+    case images::DriverPlace::kModule:
+      return v1::Kernel::Driver::MODULE;
+    case images::DriverPlace::kUnknown:
+      return v1::Kernel::Driver::UNKNOWN;
+  }
+  return v1::Kernel::Driver::UNKNOWN;
 }
 
 v1::VmState ToProto(state::VmState state) {
@@ -107,43 +115,43 @@ v1::Vm ToProto(const VmView& vm) {
     proto.set_pid(record.machine->process.pid);
     proto.set_accelerator(record.machine->accelerator);
   }
-  Set(*proto.mutable_created_at(), record.created_at);
-  if (record.started_at.has_value()) Set(*proto.mutable_started_at(), *record.started_at);
+  SetTimestamp(*proto.mutable_created_at(), record.created_at);
+  if (record.started_at.has_value()) SetTimestamp(*proto.mutable_started_at(), *record.started_at);
   proto.set_boot_retries(record.boot_retries);
   proto.mutable_labels()->insert(record.config.labels.begin(), record.config.labels.end());
   proto.set_boot_args(record.config.boot_args);
   proto.set_restart_policy(ToProto(record.config.restart_policy));
   proto.set_restarts(record.restarts);
-  if (vm.next_start_at.has_value()) Set(*proto.mutable_next_start_at(), *vm.next_start_at);
+  if (vm.next_start_at.has_value()) SetTimestamp(*proto.mutable_next_start_at(), *vm.next_start_at);
   proto.set_remove_when_stopped(record.config.remove_when_stopped);
-  if (record.expiry.has_value()) Set(*proto.mutable_expires_at(), record.expiry->at);
+  if (record.expiry.has_value()) SetTimestamp(*proto.mutable_expires_at(), record.expiry->at);
   proto.set_autostart(record.config.autostart);
+  if (vm.used_bytes.has_value()) proto.set_used_bytes(*vm.used_bytes);
   if (record.address.has_value()) Set(*proto.mutable_address(), *record.address);
+  for (const state::VolumeAttachment& attachment : record.config.volumes) {
+    v1::VolumeAttachment& volume = *proto.add_volumes();
+    volume.set_volume(attachment.volume);
+    volume.set_mount_path(attachment.mount_path);
+    volume.set_read_only(attachment.read_only);
+    volume.set_size_bytes(attachment.size_bytes);
+  }
+  if (record.parent.has_value()) proto.set_parent(record.parent->name);
+  if (record.image.has_value()) {
+    proto.set_image_id(record.image->id);
+    proto.set_run_entrypoint(record.image->run_entrypoint);
+  }
   return proto;
 }
 
 v1::Event ToProto(const state::Event& event) {
   v1::Event proto;
   proto.set_sequence(event.sequence);
-  Set(*proto.mutable_time(), event.time);
+  SetTimestamp(*proto.mutable_time(), event.time);
   proto.set_vm_name(event.vm_name);
   proto.set_vm_id(event.vm_id);
   proto.set_kind(event.kind);
   proto.set_state(ToProto(event.state));
   proto.set_message(event.message);
-  return proto;
-}
-
-v1::Image ToProto(const images::ImageRecord& image, const std::vector<std::string>& used_by) {
-  v1::Image proto;
-  proto.set_name(image.name);
-  proto.set_source(image.source);
-  proto.set_digest(image.digest);
-  proto.set_size_bytes(image.size_bytes);
-  proto.set_disk_bytes(image.disk_bytes);
-  proto.set_path(image.rootfs.native());
-  Set(*proto.mutable_created_at(), image.created_at);
-  proto.mutable_used_by()->Add(used_by.begin(), used_by.end());
   return proto;
 }
 
@@ -154,7 +162,15 @@ v1::Kernel ToProto(const images::KernelRecord& kernel, const std::vector<std::st
   proto.set_path(kernel.vmlinux.native());
   proto.set_initramfs(kernel.initramfs.native());
   proto.set_is_default(kernel.is_default);
-  Set(*proto.mutable_created_at(), kernel.created_at);
+  proto.set_source(kernel.source);
+  proto.set_pvh(kernel.pvh);
+  for (const images::KernelDriver& driver : kernel.drivers) {
+    v1::Kernel::Driver* added = proto.add_drivers();
+    added->set_name(driver.name);
+    added->set_place(ToProto(driver.place));
+  }
+  proto.mutable_missing()->Add(kernel.missing.begin(), kernel.missing.end());
+  SetTimestamp(*proto.mutable_created_at(), kernel.created_at);
   proto.mutable_used_by()->Add(used_by.begin(), used_by.end());
   return proto;
 }
@@ -165,6 +181,7 @@ v1::Progress ToProto(const images::Progress& progress) {
   proto.set_message(progress.message);
   proto.set_done(progress.done);
   proto.set_total(progress.total);
+  proto.set_item(progress.item);
   return proto;
 }
 
@@ -260,10 +277,26 @@ CreateVmSpec FromProto(const v1::CreateVmRequest& request) {
   spec.restart_policy = FromProto(request.restart_policy());
   spec.remove_when_stopped = request.remove_when_stopped();
   spec.autostart = request.autostart();
+  for (const v1::VolumeAttachment& volume : request.volumes()) {
+    spec.volumes.push_back(
+        {volume.volume(), volume.mount_path(), volume.read_only(), volume.size_bytes()});
+  }
+  spec.run_entrypoint = request.run_entrypoint();
   if (request.has_ttl()) spec.ttl = absl::Trunc(FromProto(request.ttl()), absl::Seconds(1));
   spec.start = !request.no_start();
   if (request.has_agent_wait()) spec.agent_wait = FromProto(request.agent_wait());
   return spec;
+}
+
+FollowRequest FromProto(const v1::FollowStart& start) {
+  FollowRequest request;
+  request.vm_name = start.vm();
+  request.tag = start.tag();
+  request.follow = start.follow();
+  request.attach = start.attach();
+  request.tail_bytes = start.tail_bytes();
+  if (start.has_tty()) request.tty = TerminalSize{start.tty().rows(), start.tty().columns()};
+  return request;
 }
 
 absl::StatusOr<ExecCommand> FromProto(const v1::ExecStart& start) {
@@ -281,7 +314,17 @@ absl::StatusOr<ExecCommand> FromProto(const v1::ExecStart& start) {
     command.timeout = FromProto(start.timeout());
     if (*command.timeout <= absl::ZeroDuration())
       return InvalidArgument("exec: the time-out must be longer than 0");
+    if (start.has_detach()) return InvalidArgument("exec: a detached process has no time-out");
   }
+  if (start.has_umask()) {
+    if (start.umask() > 0777)
+      return InvalidArgument("exec: the umask {:#o} is over 0777", start.umask());
+    command.umask = start.umask();
+  }
+  for (const v1::ResourceLimit& limit : start.limits()) {
+    command.limits.push_back({limit.name(), limit.soft(), limit.hard()});
+  }
+  if (start.has_detach()) command.detach = start.detach().tag();
   return command;
 }
 

@@ -6,12 +6,19 @@
 
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "absl/synchronization/mutex.h"
 #include "base/socket.h"
 #include "base/status.h"
 #include "base/status_macros.h"
+#include "daemon/rpc/care_service.h"
+#include "daemon/rpc/file_service.h"
+#include "daemon/rpc/forward_service.h"
 #include "daemon/rpc/host_service.h"
+#include "daemon/rpc/image_service.h"
+#include "daemon/rpc/process_service.h"
+#include "daemon/rpc/storage_service.h"
 
 namespace ember::daemon::rpc {
 namespace {
@@ -23,7 +30,7 @@ constexpr int kMaxRequestBytes = 4 << 20;
 
 struct GrpcServer::Parts {
   std::filesystem::path socket;
-  std::unique_ptr<HostService> service;
+  std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<grpc::Server> server;
 };
 
@@ -46,12 +53,19 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const std::filesys
   about.host_cpus = subject.host_cpus;
   about.host_memory_mib = subject.host_memory_mib;
   about.started_at = absl::Now();
-  parts->service = std::make_unique<HostService>(subject.host, subject.catalog, subject.doctor,
-                                                 subject.io, about);
+  parts->services.push_back(std::make_unique<HostService>(subject.host, subject.catalog,
+                                                          subject.doctor, subject.io, about));
+  parts->services.push_back(std::make_unique<ProcessService>(subject.host, subject.io));
+  parts->services.push_back(std::make_unique<FileService>(subject.host, subject.io));
+  parts->services.push_back(std::make_unique<ForwardService>(subject.host, subject.io));
+  parts->services.push_back(std::make_unique<CareService>(subject.host, subject.io));
+  parts->services.push_back(
+      std::make_unique<ImageService>(subject.host, subject.catalog, subject.io));
+  parts->services.push_back(std::make_unique<StorageService>(subject.host, subject.catalog));
 
   grpc::ServerBuilder builder;
   builder.AddListeningPort("unix:" + socket.native(), grpc::InsecureServerCredentials());
-  builder.RegisterService(parts->service.get());
+  for (const auto& service : parts->services) builder.RegisterService(service.get());
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.SetResourceQuota(grpc::ResourceQuota("ember").SetMaxThreads(16));
   // The file must never be open to others, not even between bind and chmod. No other thread makes

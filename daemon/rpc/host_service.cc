@@ -176,12 +176,25 @@ HostService::Unary* HostService::DeleteVm(Context* context, const v1::DeleteVmRe
 HostService::Unary* HostService::GetVm(Context* context, const v1::GetVmRequest* request,
                                        v1::Vm* response) {
   auto* call = new UnaryCall(*context);
-  host_.GetVm(request->name(), call->Answer<VmView>([this, response](VmView vm) {
+  auto reply = call->Answer<std::vector<VmView>>([this, response](std::vector<VmView> vms) {
+    VmView& vm = vms.front();
     if (auto kernel = catalog_.GetKernel(vm.record.config.kernel); kernel.ok())
       vm.kernel_path = kernel->vmlinux;
     *response = ToProto(vm);
-  }));
+  });
+  host_.GetVm(request->name(), Reply<VmView>([this, reply = std::move(reply)](auto vm) mutable {
+                if (!vm.ok()) return reply(vm.status());
+                meter_.Measure({*std::move(vm)}, std::move(reply));
+              }));
   return call;
+}
+
+// Goes on to `reply` with what the VMs' disks take.
+Reply<std::vector<VmView>> HostService::Measured(Reply<std::vector<VmView>> reply) {
+  return Reply<std::vector<VmView>>([this, reply = std::move(reply)](auto vms) mutable {
+    if (!vms.ok()) return reply(vms.status());
+    meter_.Measure(*std::move(vms), std::move(reply));
+  });
 }
 
 // The list and the check of the host together; a check that can't run is told, not hidden.
@@ -198,7 +211,7 @@ HostService::Unary* HostService::ListVms(Context* context, const v1::ListVmsRequ
                 for (const Anomaly& anomaly : found.value_or(std::vector<Anomaly>())) {
                   *response->add_anomalies() = ToProto(anomaly);
                 }
-                host_.ListVms(std::move(filter), std::move(reply));
+                host_.ListVms(std::move(filter), Measured(std::move(reply)));
               }));
   return call;
 }

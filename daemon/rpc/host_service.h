@@ -3,9 +3,11 @@
 #include <grpcpp/grpcpp.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "daemon/catalog.h"
+#include "daemon/disk_meter.h"
 #include "daemon/doctor.h"
 #include "daemon/host.h"
 #include "ember/v1/host_service.grpc.pb.h"
@@ -65,11 +67,14 @@ class HostService : public v1::HostService::CallbackService {
   Unary* ListKernels(Context*, const v1::ListKernelsRequest*, v1::ListKernelsResponse*) override;
   Unary* DeleteKernel(Context*, const v1::DeleteKernelRequest*, v1::DeleteKernelResponse*) override;
 
+  Reply<std::vector<VmView>> Measured(Reply<std::vector<VmView>> reply);
+
   Host& host_;
   Catalog& catalog_;
   const daemon::Doctor& doctor_;
   EventLoop& io_;
   const About about_;
+  DiskMeter meter_;
 };
 
 }  // namespace ember::daemon::rpc

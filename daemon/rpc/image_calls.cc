@@ -29,11 +29,7 @@ grpc::ServerWriteReactor<v1::ImageProgress>* HostService::ImportImage(
 grpc::ServerWriteReactor<v1::ImageProgress>* HostService::BuildImage(
     Context* context, const v1::BuildImageRequest* request) {
   auto* call = new ProgressReactor<v1::ImageProgress, images::ImageRecord>(io_, *context);
-  images::BuildRecipe recipe;
-  recipe.from = request->from();
-  recipe.packages.assign(request->packages().begin(), request->packages().end());
-  recipe.size_bytes = request->size_bytes();
-  catalog_.BuildImage(request->name(), std::move(recipe), call->sink(), call->cancellation(),
+  catalog_.BuildImage(request->name(), FromProto(*request), call->sink(), call->cancellation(),
                       call->Answer());
   return call;
 }
@@ -49,7 +45,7 @@ HostService::Unary* HostService::ListImages(Context* context, const v1::ListImag
   host_.ListUses(
       call->Answer<Host::Uses>([response, images = *std::move(images)](const Host::Uses& uses) {
         for (const images::ImageRecord& image : images) {
-          *response->add_images() = ToProto(image, UsersOf(uses.of_image, image.name));
+          *response->add_images() = ToProto(image, UsersOf(uses.of_image, image.id));
         }
       }));
   return call;
@@ -65,7 +61,7 @@ HostService::Unary* HostService::GetImage(Context* context, const v1::GetImageRe
   }
   host_.ListUses(
       call->Answer<Host::Uses>([response, image = *std::move(image)](const Host::Uses& uses) {
-        *response = ToProto(image, UsersOf(uses.of_image, image.name));
+        *response = ToProto(image, UsersOf(uses.of_image, image.id));
       }));
   return call;
 }
@@ -74,15 +70,16 @@ HostService::Unary* HostService::DeleteImage(Context* context,
                                              const v1::DeleteImageRequest* request,
                                              v1::DeleteImageResponse*) {
   auto* call = new UnaryCall(*context);
-  host_.DeleteImage(request->name(), call->Answer<Done>([](Done) {}));
+  const auto mode = request->force() ? Host::DeleteMode::kForce : Host::DeleteMode::kStoppedOnly;
+  host_.DeleteImage(request->name(), mode, call->Answer<Done>([](Done) {}));
   return call;
 }
 
 grpc::ServerWriteReactor<v1::KernelProgress>* HostService::AddKernel(
     Context* context, const v1::AddKernelRequest* request) {
   auto* call = new ProgressReactor<v1::KernelProgress, images::KernelRecord>(io_, *context);
-  catalog_.AddKernel({request->source(), request->name(), request->modules()}, call->sink(),
-                     call->cancellation(), call->Answer());
+  catalog_.AddKernel({request->source(), request->name(), request->modules(), request->sha256()},
+                     call->sink(), call->cancellation(), call->Answer());
   return call;
 }
 

@@ -19,9 +19,10 @@
 
 namespace ember::daemon::rpc {
 
-// Streams the progress of a long operation and its result. `Message` is ImageProgress or
-// KernelProgress, `Record` what the operation makes. Progress that the client is too slow for is
-// replaced by newer progress. All state lives on `io`; owns itself until the call is done.
+// Streams the progress of a long operation and its result. `Message` is ImageProgress,
+// SaveProgress or KernelProgress, `Record` what the operation makes. Of counts that the client is
+// too slow for it gets the newest of each item. All state lives on `io`; owns itself until the call
+// is done.
 template <typename Message, typename Record>
 class ProgressReactor : public grpc::ServerWriteReactor<Message> {
  public:
@@ -35,9 +36,7 @@ class ProgressReactor : public grpc::ServerWriteReactor<Message> {
   images::ProgressSink sink() {
     return [this](const images::Progress& progress) {
       io_.Post([this, progress] {
-        Message message;
-        *message.mutable_progress() = ToProto(progress);
-        waiting_ = std::move(message);
+        Queue(progress);
         WriteNext();
       });
     };
@@ -51,7 +50,7 @@ class ProgressReactor : public grpc::ServerWriteReactor<Message> {
         end_ = result.status();
         if (result.ok()) {
           Message message;
-          *message.mutable_result() = ToProto(*result, {});
+          *message.mutable_result() = ToProto(*result);
           result_ = std::move(message);
         }
         WriteNext();
@@ -60,13 +59,35 @@ class ProgressReactor : public grpc::ServerWriteReactor<Message> {
   }
 
  private:
+  // Steps that wait for a slow client; older ones go.
+  static constexpr size_t kMostWaiting = 512;
+
+  void Queue(const images::Progress& progress) {
+    Message message;
+    *message.mutable_progress() = ToProto(progress);
+    const bool counts = progress.done != 0 || progress.total != 0;
+    for (Message& waiting : waiting_) {
+      const v1::Progress& older = waiting.progress();
+      const bool same = older.stage() == progress.stage && older.item() == progress.item;
+      if (counts && same && (older.done() != 0 || older.total() != 0))
+        return waiting.Swap(&message);
+    }
+    if (waiting_.size() == kMostWaiting) waiting_.pop_front();
+    waiting_.push_back(std::move(message));
+  }
+
   void WriteNext() {
     if (writing_ || finished_) return;
-    std::optional<Message>& next = waiting_.has_value() && !ended_ ? waiting_ : result_;
-    if (next.has_value() && !cancelled_) {
+    if (!waiting_.empty() && !cancelled_) {
+      message_.Swap(&waiting_.front());
+      waiting_.pop_front();
       writing_ = true;
-      message_.Swap(&*next);
-      next.reset();
+      return this->StartWrite(&message_);
+    }
+    if (result_.has_value() && !cancelled_) {
+      message_.Swap(&*result_);
+      result_.reset();
+      writing_ = true;
       return this->StartWrite(&message_);
     }
     if (!ended_) return;
@@ -89,7 +110,7 @@ class ProgressReactor : public grpc::ServerWriteReactor<Message> {
   const Deadline deadline_;
   std::stop_source stop_;
   Message message_;
-  std::optional<Message> waiting_;
+  std::deque<Message> waiting_;
   std::optional<Message> result_;
   absl::Status end_;
   bool writing_ = false;

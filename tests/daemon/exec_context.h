@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,25 +27,39 @@ class CollectingClient : public ExecSession::Client {
 
   std::string out;
   std::string err;
+  uint64_t lost = 0;
+  StartedProcess started;
   std::atomic<uint64_t> output_bytes{0};
   std::atomic<uint64_t> credit{0};
   std::atomic<int> ends{0};
 
  private:
-  void Started(uint32_t, uint64_t stdin_credit) override {
-    credit = stdin_credit;
+  void Started(const StartedProcess& process) override {
+    started = process;
+    credit = process.stdin_credit;
     started_(Done{});
   }
   void Output(OutputStream stream, std::string_view bytes) override {
     (stream == OutputStream::kStdout ? out : err) += bytes;
     output_bytes += bytes.size();
-    const auto session = session_.lock();
-    if (taking_ == Taking::kAtOnce && session != nullptr) session->OutputTaken(bytes.size());
+    Take(bytes.size());
   }
-  void InputCredit(uint64_t bytes) override { credit += bytes; }
+  void Lost(uint64_t bytes) override {
+    lost += bytes;
+    Take(ExecSession::kNoticeCost);
+  }
+  void InputCredit(uint64_t bytes) override {
+    credit += bytes;
+    Take(ExecSession::kNoticeCost);
+  }
   void Ended(absl::StatusOr<ExecResult> result) override {
     ++ends;
     ended_(std::move(result));
+  }
+
+  void Take(size_t bytes) {
+    const auto session = session_.lock();
+    if (taking_ == Taking::kAtOnce && session != nullptr) session->OutputTaken(bytes);
   }
 
   const Taking taking_;
@@ -73,17 +88,33 @@ class ExecContext : public HostContext {
   }
   Run BeginWith(ExecCommand command,
                 CollectingClient::Taking taking = CollectingClient::Taking::kAtOnce) {
-    Run run{std::make_shared<CollectingClient>(taking), nullptr};
     command.vm_name = "web";
+    const auto start = [this, &command](const std::shared_ptr<CollectingClient>& client) {
+      Awaited<std::shared_ptr<ExecSession>> answer;
+      host().Exec(std::move(command), client, answer.reply());
+      return Answer(answer);
+    };
+    return BeginSession(start, taking);
+  }
+  // `start` makes the session of a client; `at_once` is called before the session is connected.
+  Run BeginSession(
+      const std::function<absl::StatusOr<std::shared_ptr<ExecSession>>(
+          const std::shared_ptr<CollectingClient>&)>& start,
+      CollectingClient::Taking taking = CollectingClient::Taking::kAtOnce,
+      const std::function<void(ExecSession&)>& at_once = [](ExecSession&) {}) {
+    Run run{std::make_shared<CollectingClient>(taking), nullptr};
     // The loop stands still until the client knows its session.
     testing::Turnstile loop;
     loop.Close();
     io().Post([&loop] { loop.Pass(Soon()).IgnoreError(); });
-    Awaited<std::shared_ptr<ExecSession>> answer;
-    host().Exec(std::move(command), run.client, answer.reply());
-    auto session = Answer(answer);
+    auto session = start(run.client);
     // Behind the dial, before its answer.
-    if (session.ok()) io().Post([client = run.client, to = *session] { client->Use(to); });
+    if (session.ok()) {
+      io().Post([client = run.client, to = *session, at_once] {
+        client->Use(to);
+        at_once(*to);
+      });
+    }
     loop.Open();
     run.session = testing::ValueOf(std::move(session));
     On([] {});

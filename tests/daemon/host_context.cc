@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <fstream>
+#include <system_error>
 #include <utility>
 
+#include "backends/images/file_digest.h"
+#include "backends/images/image_index.h"
+#include "backends/storage/overlay_store.h"
 #include "base/check.h"
 #include "base/file.h"
 #include "base/status.h"
@@ -15,20 +19,23 @@
 namespace ember::daemon {
 namespace {
 
-// Copies nothing: a disk is a file of the right size.
+// Waits at a gate, then copies.
 class GatedVolumes final : public storage::VolumeStore {
  public:
   explicit GatedVolumes(FakeDisks& disks) : disks_(disks) {}
 
   std::string_view name() const override { return "gated"; }
+  storage::CloneKind kind() const override { return storage::CloneKind::kReflink; }
   absl::StatusOr<storage::Volume> Clone(const std::filesystem::path& source,
-                                        const std::filesystem::path& target_dir,
-                                        uint64_t size_bytes,
+                                        const storage::CloneTarget& target, uint64_t size_bytes,
                                         const Cancellation& cancellation) override {
     RETURN_IF_ERROR(disks_.gate.Pass(cancellation));
     if (disks_.fail) return ResourceExhausted("clone {}: no space", source.native());
-    const std::filesystem::path path = target_dir / "disk.img";
-    std::ofstream(path) << "disk";
+    const std::filesystem::path path = target.dir / (target.stem + ".img");
+    std::error_code full;
+    std::filesystem::copy_file(source, path, full);
+    if (!full) std::filesystem::resize_file(path, size_bytes, full);
+    if (full) return ErrnoStatus(full.value(), path.native());
     return storage::Volume{path, storage::VolumeFormat::kRaw, size_bytes};
   }
 
@@ -61,6 +68,8 @@ void HostContext::Begin(std::string boot_id) {
   hypervisor::Capabilities capabilities;
   capabilities.needs_kernel = shape_.needs_kernel;
   capabilities.pause = shape_.pause;
+  capabilities.qcow2_disks = shape_.overlays || shape_.best_store;
+  capabilities.live_disks = shape_.live_disks || shape_.overlays || shape_.best_store;
   BackendMap backends;
   backends.emplace("fake", std::make_unique<testing::FakeBackend>(world, *io_, capabilities));
   VmCreator::Defaults defaults;
@@ -69,7 +78,7 @@ void HostContext::Begin(std::string boot_id) {
                     .host_boot_id = std::move(boot_id),
                     .store = OpenStore(),
                     .backends = std::move(backends),
-                    .volumes = std::make_unique<GatedVolumes>(disks),
+                    .volumes = MakeVolumes(),
                     .catalog = *catalog_,
                     .io = *io_,
                     .log = log,
@@ -84,6 +93,14 @@ void HostContext::Begin(std::string boot_id) {
   Awaited<Done> recovered;
   host_->Recover(recovered.reply());
   REQUIRE_OK(Answer(recovered));
+}
+
+std::unique_ptr<storage::VolumeStore> HostContext::MakeVolumes() {
+  if (shape_.best_store) {
+    return testing::ValueOf(storage::ChooseVolumeStore(state_dir_ / "images", state_dir_ / "vms"));
+  }
+  if (shape_.overlays) return std::make_unique<storage::OverlayStore>();
+  return std::make_unique<GatedVolumes>(disks);
 }
 
 void HostContext::End() {
@@ -271,16 +288,23 @@ void HostContext::CheckNothingLeft(std::string_view vm) {
   REQUIRE_OK(Delete("next"));
 }
 
-void HostContext::AddImage(std::string_view name, uint64_t size_bytes) {
-  const std::filesystem::path entry = state_dir_ / "images" / name;
-  REQUIRE_OK(MakeDirectories(entry, 0755));
-  REQUIRE_OK(WriteFileAtomically(entry / "rootfs.ext4", std::string(size_bytes, '\0'), 0444));
-  REQUIRE_OK(WriteFileAtomically(entry / "image.json",
-                                 fmt::format(R"({{"source":"tar:x","digest":"sha256:0",)"
-                                             R"("size_bytes":{},"created_at":)"
-                                             R"("2026-01-01T00:00:00.000000000Z"}})",
-                                             size_bytes),
-                                 0644));
+void HostContext::AddImage(std::string_view name, uint64_t size_bytes,
+                           const images::ImageConfig& config) {
+  // What a store finds in its folder, without the second that a filesystem takes to be made.
+  const std::filesystem::path dir = state_dir_ / "images";
+  images::ImageIndex index(dir);
+  REQUIRE_OK(index.Prepare());
+  images::ImageRecord image;
+  image.source = "tar:x";
+  image.digest = images::DigestBytes(fmt::format("{} {}", name, size_bytes));
+  image.size_bytes = size_bytes;
+  image.config = config;
+  image.created_at = absl::Now();
+  image.id = images::ImageId(image.digest, config);
+  REQUIRE_OK(
+      WriteFileAtomically(index.RootfsPath(image.digest), std::string(size_bytes, '\0'), 0444));
+  REQUIRE_OK(index.AddRecord(image));
+  REQUIRE_OK(index.AddName(name, image.id));
 }
 
 void HostContext::AddKernel(std::string_view name) {

@@ -48,6 +48,9 @@ class HostContext {
     std::filesystem::path state_dir;  // empty: a temporary one
     uint32_t memory_limit_percent = 80;
     bool pause = true;
+    bool overlays = false;    // disks are qcow2 overlays; else raw copies
+    bool best_store = false;  // disks are cloned as the file system of the state directory can
+    bool live_disks = false;
     // Quick, since nothing in a test is worth waiting for.
     Autopilot::Periods periods = {.first_backoff = absl::Milliseconds(1),
                                   .longest_backoff = absl::Milliseconds(4),
@@ -74,6 +77,7 @@ class HostContext {
   // What the next daemon begins with.
   Shape& shape() { return shape_; }
   Host& host() { return *host_; }
+  Catalog& catalog() { return *catalog_; }
   EventLoop& io() { return *io_; }
 
   static CreateVmSpec Spec(std::string name);
@@ -128,7 +132,8 @@ class HostContext {
   // Waits until everything that was posted to the host before has run.
   void Settle();
 
-  void AddImage(std::string_view name, uint64_t size_bytes = 4096);
+  void AddImage(std::string_view name, uint64_t size_bytes = 4096,
+                const images::ImageConfig& config = {});
   void AddKernel(std::string_view name);
 
   static Cancellation Soon() { return Cancellation::After(absl::Seconds(30)); }
@@ -140,6 +145,8 @@ class HostContext {
   std::atomic<int> warnings{0};
 
  private:
+  std::unique_ptr<storage::VolumeStore> MakeVolumes();
+
   Shape shape_;
   testing::TempDir dir_;
   const std::filesystem::path state_dir_;

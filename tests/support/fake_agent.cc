@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/tree/tar_header.h"
 
 namespace ember::testing {
 namespace {
@@ -44,6 +45,7 @@ std::shared_ptr<FakeAgent> FakeAgent::Serve(EventLoop& loop, UniqueFd fd, AgentM
 }
 
 void FakeAgent::Close() {
+  CloseStreams();
   if (!fd_.valid()) return;
   loop_.Forget(fd_.get());
   fd_.Reset();
@@ -72,6 +74,7 @@ void FakeAgent::OnReady(uint32_t events) {
 }
 
 void FakeAgent::OnFrame(const agent::v1::ClientFrame& frame) {
+  if (!frame.has_hello()) ++guest_->requests;
   switch (frame.kind_case()) {
     case agent::v1::ClientFrame::kHello:
       return OnHello();
@@ -88,12 +91,54 @@ void FakeAgent::OnFrame(const agent::v1::ClientFrame& frame) {
       return program_ == "cat" ? Exited(0) : void();
     case agent::v1::ClientFrame::kSignal:
       return OnSignal(frame.signal().number());
+    case agent::v1::ClientFrame::kFollowProcess:
+      return OnFollow(frame.follow_process());
+    case agent::v1::ClientFrame::kSignalProcess:
+      return OnSignalProcess(frame.signal_process());
+    case agent::v1::ClientFrame::kListProcesses:
+      return OnListProcesses();
+    case agent::v1::ClientFrame::kReadTree:
+      return OnReadTree(frame.read_tree().path());
+    case agent::v1::ClientFrame::kWriteTree:
+      return OnWriteTree(frame.write_tree().path());
+    case agent::v1::ClientFrame::kTreeData:
+      guest_->bytes_written += frame.tree_data().payload().size();
+      return;
+    case agent::v1::ClientFrame::kTreeEnd:
+      return SendTreeEnd();
+    case agent::v1::ClientFrame::kListDirectory:
+      return OnListDirectory();
     case agent::v1::ClientFrame::kShutdown: {
       agent::v1::AgentFrame reply;
       reply.mutable_shutdown_reply();
       Send(reply);
       return guest_->power_off();
     }
+    case agent::v1::ClientFrame::kConnectStream:
+      return OnConnectStream(frame.connect_stream().address());
+    case agent::v1::ClientFrame::kListen:
+      return OnListen(frame.listen().address());
+    case agent::v1::ClientFrame::kAcceptStream:
+      return OnAcceptStream(frame.accept_stream().token());
+    case agent::v1::ClientFrame::kOpenDatagrams:
+      return OnOpenDatagrams(static_cast<uint16_t>(frame.open_datagrams().udp_port()));
+    case agent::v1::ClientFrame::kDatagram: {
+      const std::string& payload = frame.datagram().payload();
+      send(datagrams_.get(), payload.data(), payload.size(), MSG_NOSIGNAL);
+      return;
+    }
+    case agent::v1::ClientFrame::kGetStats:
+      return OnGetStats();
+    case agent::v1::ClientFrame::kWaitPort:
+      return OnWaitPort(static_cast<uint16_t>(frame.wait_port().tcp_port()));
+    case agent::v1::ClientFrame::kSetClock:
+      return OnSetClock(frame.set_clock());
+    case agent::v1::ClientFrame::kFreezeFilesystems:
+      return OnFreeze();
+    case agent::v1::ClientFrame::kThaw:
+      return OnThaw();
+    case agent::v1::ClientFrame::kGrowFilesystem:
+      return OnGrow(frame.grow_filesystem());
     default:
       return;
   }
@@ -101,9 +146,15 @@ void FakeAgent::OnFrame(const agent::v1::ClientFrame& frame) {
 
 void FakeAgent::OnHello() {
   switch (mode_) {
-    case AgentMode::kServe: {
+    case AgentMode::kServe:
+    case AgentMode::kOlder: {
       agent::v1::AgentFrame reply;
       reply.mutable_hello_reply()->mutable_version()->set_major(1);
+      reply.mutable_hello_reply()->set_agent_version("0.0.1");
+      if (mode_ == AgentMode::kOlder) return Send(reply);
+      for (const char* capability : {"care", "files", "processes", "storage", "streams"}) {
+        reply.mutable_hello_reply()->add_capabilities(capability);
+      }
       return Send(reply);
     }
     case AgentMode::kGarbage:
@@ -120,12 +171,21 @@ void FakeAgent::OnHello() {
 }
 
 void FakeAgent::OnExec(const agent::v1::ExecStart& start) {
-  if (mode_ != AgentMode::kServe) return;
+  if (mode_ != AgentMode::kServe && mode_ != AgentMode::kOlder) return;
   ++guest_->execs;
   const std::string& name = start.argv(0);
   if (name == "missing") return Fail(agent::v1::Failure::NOT_FOUND, "missing: not found");
   if (name == "locked") return Fail(agent::v1::Failure::CANNOT_EXECUTE, "locked: not executable");
   if (name == "stuck") return;
+  if (start.has_detach()) {
+    agent::v1::AgentFrame frame;
+    frame.mutable_exec_started()->set_pid(4711);
+    const std::string& tag = start.detach().tag();
+    frame.mutable_exec_started()->set_tag(tag.empty() ? "made-up" : tag);
+    if (tag == "main") ++guest_->mains;
+    close_when_sent_ = true;
+    return Send(frame);
+  }
   program_ = name;
   Started();
   RunProgram(start);
@@ -165,6 +225,120 @@ void FakeAgent::OnSignal(uint32_t number) {
   if (program_.empty() || program_ == "deaf") return;
   agent::v1::AgentFrame frame;
   frame.mutable_exec_exited()->set_signal(number);
+  program_.clear();
+  close_when_sent_ = true;
+  Send(frame);
+}
+
+void FakeAgent::OnFollow(const agent::v1::FollowProcess& follow) {
+  if (follow.tag() == "main" && guest_->main_signal != 0) {
+    agent::v1::AgentFrame started;
+    started.mutable_follow_started()->set_pid(4712);
+    Send(started);
+    return Exited(0);
+  }
+  if (follow.tag() != "job" && follow.tag() != "shell") {
+    return Fail(agent::v1::Failure::NOT_FOUND, "no process has the tag '" + follow.tag() + "'");
+  }
+  const bool shell = follow.tag() == "shell";
+  agent::v1::AgentFrame frame;
+  frame.mutable_follow_started()->set_pid(4711);
+  frame.mutable_follow_started()->set_tty(shell);
+  frame.mutable_follow_started()->set_stdin_credit(shell && follow.attach() ? kCredit : 0);
+  Send(frame);
+  if (shell) {
+    program_ = "cat";
+    return;
+  }
+  Print("kept\n");
+  frame.mutable_output_lost()->set_bytes(5);
+  Send(frame);
+  if (follow.follow()) {
+    Print("more\n");
+    return Exited(3);
+  }
+  frame.mutable_follow_ended();
+  close_when_sent_ = true;
+  Send(frame);
+}
+
+void FakeAgent::OnSignalProcess(const agent::v1::SignalProcess& signal) {
+  if (signal.tag() == "ended") {
+    return Fail(agent::v1::Failure::CANNOT_EXECUTE, "process 'ended' has ended already");
+  }
+  const bool main = signal.tag() == "main" && guest_->mains > 0;
+  if (main) guest_->main_signal = signal.number();
+  if (signal.tag() != "job" && !main) return Fail(agent::v1::Failure::NOT_FOUND, "no such process");
+  agent::v1::AgentFrame frame;
+  frame.mutable_done();
+  close_when_sent_ = true;
+  Send(frame);
+}
+
+void FakeAgent::OnListProcesses() {
+  agent::v1::AgentFrame frame;
+  agent::v1::Process& process = *frame.mutable_process_list()->add_processes();
+  process.set_tag("job");
+  process.set_pid(4711);
+  process.set_running(true);
+  if (guest_->mains > 0) {
+    agent::v1::Process& main = *frame.mutable_process_list()->add_processes();
+    main.set_tag("main");
+    main.set_running(guest_->main_signal == 0);
+  }
+  close_when_sent_ = true;
+  Send(frame);
+}
+
+void FakeAgent::OnReadTree(const std::string& path) {
+  ++guest_->trees;
+  program_ = "tree";
+  if (path == "/file") {
+    tree::Entry entry;
+    entry.name = "file";
+    std::string bytes;
+    tree::AppendTarHeader(entry, tree::Storage::kPlain, 0, bytes);
+    SendTree(bytes + std::string(tree::TarEnd()));
+    return SendTreeEnd();
+  }
+  if (path == "/endless") {
+    endless_ = true;
+    return Flush();
+  }
+  if (path == "/vanish") {
+    close_when_sent_ = true;
+    return SendTree("some of a tree");
+  }
+  if (path == "/strange") return Print("of no process");
+  Fail(agent::v1::Failure::NOT_FOUND, path + ": No such file or directory");
+}
+
+void FakeAgent::OnWriteTree(const std::string& path) {
+  ++guest_->trees;
+  program_ = "tree";
+  if (path == "/early") return SendTreeEnd();
+  if (path == "/deaf") loop_.Rearm(fd_.get(), 0);
+}
+
+void FakeAgent::OnListDirectory() {
+  for (int part = 0; part < 3; ++part) {
+    agent::v1::AgentFrame frame;
+    frame.mutable_file_list()->add_files()->set_name("file-" + std::to_string(part));
+    frame.mutable_file_list()->set_last(part == 2);
+    close_when_sent_ = part == 2;
+    Send(frame);
+  }
+}
+
+void FakeAgent::SendTree(const std::string& bytes) {
+  agent::v1::AgentFrame frame;
+  frame.mutable_tree_data()->set_payload(bytes);
+  Send(frame);
+}
+
+void FakeAgent::SendTreeEnd() {
+  agent::v1::AgentFrame frame;
+  frame.mutable_tree_end()->set_files(1);
   program_.clear();
   close_when_sent_ = true;
   Send(frame);
@@ -211,7 +385,12 @@ void FakeAgent::SendRaw(const std::string& bytes) {
 }
 
 void FakeAgent::Flush() {
-  while (fd_.valid() && !out_.empty()) {
+  while (fd_.valid() && (!out_.empty() || endless_)) {
+    if (out_.empty()) {
+      agent::v1::AgentFrame more;
+      more.mutable_tree_data()->set_payload(std::string(kFloodFrame, 'x'));
+      AppendFrame(more.SerializeAsString(), out_);
+    }
     const size_t chunk = std::min<size_t>(out_.size(), 65536);
     const ssize_t sent = send(fd_.get(), out_.data(), chunk, MSG_NOSIGNAL);
     if (sent < 0 && (errno == EAGAIN || errno == EINTR)) break;

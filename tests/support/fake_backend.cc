@@ -44,6 +44,18 @@ absl::StatusOr<hypervisor::ExitReport> FakeMachine::WaitForExit(const Cancellati
   return *world_.EndOf(guest_);
 }
 
+absl::Status FakeMachine::SwitchDisk(const hypervisor::DiskSpec& overlay, const Cancellation&) {
+  return world_.SwitchDisk(guest_, overlay);
+}
+
+absl::StatusOr<std::filesystem::path> FakeMachine::ActiveDisk(const Cancellation&) {
+  return world_.ActiveDisk(guest_);
+}
+
+absl::Status FakeMachine::ResizeDisk(size_t position, uint64_t bytes, const Cancellation&) {
+  return world_.ResizeDisk(guest_, position, bytes);
+}
+
 void FakeMachine::OnExit(std::function<void(hypervisor::ExitReport)> ended) {
   callback_ = std::make_shared<Callback>();
   callback_->ended = std::move(ended);

@@ -42,6 +42,11 @@ class FakeMachine final : public hypervisor::Machine {
   absl::StatusOr<hypervisor::ExitReport> WaitForExit(const Cancellation& cancellation) override;
   absl::Status Pause(const Cancellation&) override { return absl::OkStatus(); }
   absl::Status Resume(const Cancellation&) override { return absl::OkStatus(); }
+  absl::Status SwitchDisk(const hypervisor::DiskSpec& overlay,
+                          const Cancellation& cancellation) override;
+  absl::StatusOr<std::filesystem::path> ActiveDisk(const Cancellation& cancellation) override;
+  absl::Status ResizeDisk(size_t position, uint64_t bytes,
+                          const Cancellation& cancellation) override;
   void OnExit(std::function<void(hypervisor::ExitReport)> ended) override;
 
  private:

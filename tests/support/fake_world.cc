@@ -131,6 +131,10 @@ void FakeWorld::FailReap(absl::Status error) {
   On([&] { reap_error_ = error; });
 }
 
+void FakeWorld::FailDisks(absl::Status error) {
+  On([&] { disk_error_ = error; });
+}
+
 absl::StatusOr<std::shared_ptr<FakeGuest>> FakeWorld::Launch(const hypervisor::MachineSpec& spec,
                                                              const Cancellation& cancellation) {
   ++launches;
@@ -142,6 +146,7 @@ absl::StatusOr<std::shared_ptr<FakeGuest>> FakeWorld::Launch(const hypervisor::M
     error = launch_error_;
     if (!error.ok()) return;
     guest->plan = plan_;
+    guest->disks = spec.disks;
     guest->handle.backend = "fake";
     guest->handle.installation_id = spec.installation_id;
     guest->handle.machine_id = spec.machine_id;
@@ -253,6 +258,48 @@ void FakeWorld::Watch(const std::shared_ptr<FakeGuest>& guest, const void* watch
 
 void FakeWorld::Unwatch(const std::shared_ptr<FakeGuest>& guest, const void* watcher) {
   On([&] { guest->watchers.erase(watcher); });
+}
+
+std::filesystem::path FakeWorld::ActiveDiskOf(std::string_view vm) {
+  std::filesystem::path path;
+  On([&] { path = Find(vm)->disks.at(0).path; });
+  return path;
+}
+
+void FakeWorld::SwitchDiskOf(std::string_view vm, const std::filesystem::path& overlay) {
+  On([&] { Find(vm)->disks.at(0) = {overlay, hypervisor::DiskFormat::kQcow2}; });
+}
+
+absl::Status FakeWorld::SwitchDisk(const std::shared_ptr<FakeGuest>& guest,
+                                   const hypervisor::DiskSpec& overlay) {
+  absl::Status status;
+  On([&] {
+    status = guest->end.has_value() ? FailedPrecondition("the machine has ended") : disk_error_;
+    if (status.ok()) guest->disks.at(0) = overlay;
+  });
+  return status;
+}
+
+absl::StatusOr<std::filesystem::path> FakeWorld::ActiveDisk(
+    const std::shared_ptr<FakeGuest>& guest) {
+  std::filesystem::path path;
+  On([&] { path = guest->disks.at(0).path; });
+  return path;
+}
+
+absl::Status FakeWorld::ResizeDisk(const std::shared_ptr<FakeGuest>& guest, size_t position,
+                                   uint64_t bytes) {
+  absl::Status status;
+  On([&] {
+    status = guest->end.has_value() ? FailedPrecondition("the machine has ended") : disk_error_;
+    if (!status.ok()) return;
+    const hypervisor::DiskSpec& disk = guest->disks.at(position);
+    if (disk.format != hypervisor::DiskFormat::kRaw) return;
+    std::error_code failed;
+    std::filesystem::resize_file(disk.path, bytes, failed);
+    if (failed) status = ErrnoStatus(failed.value(), disk.path.native());
+  });
+  return status;
 }
 
 std::optional<hypervisor::ExitReport> FakeWorld::EndOf(const std::shared_ptr<FakeGuest>& guest) {

@@ -35,6 +35,7 @@ struct FakeGuest {
   GuestPlan plan;
   std::shared_ptr<FakeAgent::Guest> agent = std::make_shared<FakeAgent::Guest>();
   std::vector<std::function<void()>> hang_up;  // ends each connection into it
+  std::vector<hypervisor::DiskSpec> disks;     // that it writes to now
   std::optional<hypervisor::ExitReport> end;
   UniqueFd ended{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};  // readable for ever once it has ended
   std::map<const void*, std::function<void(hypervisor::ExitReport)>> watchers;
@@ -60,6 +61,9 @@ class FakeWorld {
   // Of the latest machine of the VM.
   std::shared_ptr<FakeAgent::Guest> AgentOf(std::string_view vm);
   std::optional<hypervisor::MachineSpec> LastSpec();
+  // The root disk of the VM's machine, and the same led elsewhere behind the daemon's back.
+  std::filesystem::path ActiveDiskOf(std::string_view vm);
+  void SwitchDiskOf(std::string_view vm, const std::filesystem::path& overlay);
   // Runs a machine that no daemon launched, with this id.
   void Haunt(const hypervisor::MachineHandle& handle);
 
@@ -73,6 +77,7 @@ class FakeWorld {
   void FailLaunch(absl::Status error);
   void FailAdopt(absl::Status error);  // until it is set to OK
   void FailReap(absl::Status error);   // until it is set to OK
+  void FailDisks(absl::Status error);  // every change of a running machine's; until it is set to OK
 
   // --- For the fake backend. ---
   absl::StatusOr<std::shared_ptr<FakeGuest>> Launch(const hypervisor::MachineSpec& spec,
@@ -85,6 +90,11 @@ class FakeWorld {
   void Watch(const std::shared_ptr<FakeGuest>& guest, const void* watcher, EventLoop& io,
              std::function<void(hypervisor::ExitReport)> ended);
   void Unwatch(const std::shared_ptr<FakeGuest>& guest, const void* watcher);
+  absl::Status SwitchDisk(const std::shared_ptr<FakeGuest>& guest,
+                          const hypervisor::DiskSpec& overlay);
+  absl::StatusOr<std::filesystem::path> ActiveDisk(const std::shared_ptr<FakeGuest>& guest);
+  // The file of a raw disk grows; of another format only the guest's view would.
+  absl::Status ResizeDisk(const std::shared_ptr<FakeGuest>& guest, size_t position, uint64_t bytes);
   std::optional<hypervisor::ExitReport> EndOf(const std::shared_ptr<FakeGuest>& guest);
 
   // Waits until everything that was asked before has been done.
@@ -106,6 +116,7 @@ class FakeWorld {
   absl::Status launch_error_;
   absl::Status adopt_error_;
   absl::Status reap_error_;
+  absl::Status disk_error_;
 };
 
 }  // namespace ember::testing
