@@ -49,6 +49,12 @@ void Arguments::Positional(const std::string& name, std::string& target, const s
   positionals_.push_back({name, help, need});
 }
 
+void Arguments::Positionals(const std::string& name, std::vector<std::string>& target,
+                            const std::string& help) {
+  app_->add_option(name, target);
+  positionals_.push_back({name + "…", help, Need::kOptional});
+}
+
 void Arguments::Text(const std::string& names, const std::string& value, std::string& target,
                      const std::string& help, Need need) {
   CLI::Option* option = app_->add_option(names, target)->take_last();

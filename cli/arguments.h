@@ -39,6 +39,9 @@ class Arguments {
 
   void Positional(const std::string& name, std::string& target, const std::string& help,
                   Need need = Need::kRequired);
+  // Any number of them, the last of a command's positionals.
+  void Positionals(const std::string& name, std::vector<std::string>& target,
+                   const std::string& help);
   // `names` as "--image" or "-t,--tty"; `value` is what the help calls the value.
   void Text(const std::string& names, const std::string& value, std::string& target,
             const std::string& help, Need need = Need::kOptional);

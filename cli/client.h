@@ -24,6 +24,9 @@ struct CallOptions {
   Progress* progress = nullptr;                     // ticks while the call is under way
 };
 
+// Cancelled with reason INTERRUPTED.
+absl::Status Interrupted();
+
 // Whether the reader of a stream wants more of it.
 enum class Flow { kMore, kEnough };
 
@@ -44,8 +47,9 @@ class Client {
   pid_t peer_pid() const { return peer_pid_; }
   // Cancelled with reason INTERRUPTED when SIGINT came while no call was under way.
   absl::Status CheckInterrupted();
-  // For calls of other kinds than those below.
+  // For calls of other kinds than those below (calls.h).
   std::shared_ptr<grpc::ChannelInterface> channel() const;
+  SignalQueue& signals() { return signals_; }
 
   absl::StatusOr<v1::Host> GetHost(CallOptions options = {});
   absl::StatusOr<v1::DoctorReport> Doctor(CallOptions options = {});

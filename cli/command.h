@@ -25,6 +25,9 @@ struct Command {
   // The exit code of a failure; ExitCodeOf except for `exec`.
   int (*exit_code)(const absl::Status& status);
   std::string_view alias = {};  // another spelling of the verb; only the command's own help tells
+  // What --format takes beside table and json, with blanks in between: the command itself gives
+  // these words their meaning.
+  std::string_view formats = {};
 };
 
 }  // namespace ember::cli

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <set>
+#include <vector>
 
+#include "absl/strings/str_split.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "cli/arguments.h"
@@ -20,13 +22,14 @@ bool IsGlobalWithValue(const std::string& word) {
   return word == "--state-dir" || word == "--host" || word == "--format";
 }
 
-// Takes `word` as noun or verb if one is still missing.
-bool TakeWord(const std::string& word, CommandLine& line) {
+// Takes `word` as noun or verb if one is still missing. `verb_may_come`: no other word came behind
+// the noun.
+bool TakeWord(const std::string& word, bool verb_may_come, CommandLine& line) {
   if (line.noun.empty() && word == "help") {
     line.help = true;
   } else if (line.noun.empty()) {
     line.noun = word == "--version" ? "version" : word;
-  } else if (line.verb.empty() && TakesVerb(line.noun)) {
+  } else if (line.verb.empty() && verb_may_come && IsVerbOf(line.noun, word)) {
     line.verb = word;
   } else {
     return false;
@@ -58,13 +61,20 @@ absl::Status UnknownCommand(const CommandLine& line) {
   return Unknown(fmt::format("command of '{}'", prefix), line.verb, known, prefix);
 }
 
-void DeclareGlobalOptions(Arguments& arguments, GlobalOptions& options) {
+void DeclareGlobalOptions(const Command& command, Arguments& arguments, GlobalOptions& options) {
+  std::vector<std::string> formats = {"table", "json"};
+  for (const absl::string_view more :
+       absl::StrSplit(std::string(command.formats), ' ', absl::SkipEmpty())) {
+    formats.emplace_back(more);
+  }
   arguments.BeginGlobal();
   arguments.Text("--state-dir", "DIR", options.state_dir,
                  "Talk to the daemon that keeps its state there");
   arguments.Text("--host", "unix:PATH", options.host,
                  "Talk to the daemon that listens there (also EMBER_HOST)");
-  arguments.Choice("--format", {"table", "json"}, options.format, "How results are printed");
+  arguments.Choice("--format", formats, options.format,
+                   command.formats.empty() ? "How results are printed"
+                                           : "How the result is printed, or what form it has");
   arguments.Flag("-q,--quiet", options.quiet, "No progress and no notes");
 }
 
@@ -82,7 +92,7 @@ int RunCommand(const Command& command, const CommandLine& line) {
   Arguments arguments;
   const Action action = command.define(arguments);
   GlobalOptions options;
-  DeclareGlobalOptions(arguments, options);
+  DeclareGlobalOptions(command, arguments, options);
   if (line.help) return PrintHelp(CommandHelp(command, arguments));
   absl::Status status = arguments.Parse(line.words, line.rest);
   if (!status.ok()) {
@@ -112,6 +122,7 @@ CommandLine SplitCommandLine(const std::vector<std::string>& arguments) {
   CommandLine line;
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   if (dashes != arguments.end()) line.rest.emplace(dashes + 1, arguments.end());
+  bool verb_may_come = true;
   for (auto word = arguments.begin(); word != dashes; ++word) {
     const bool is_word = !word->starts_with('-') || *word == "--version";
     if (*word == "--help" || *word == "-h") {
@@ -119,7 +130,8 @@ CommandLine SplitCommandLine(const std::vector<std::string>& arguments) {
     } else if (IsGlobalWithValue(*word) && word + 1 != dashes) {
       line.words.push_back(*word);
       line.words.push_back(*++word);
-    } else if (!is_word || !TakeWord(*word, line)) {
+    } else if (!is_word || !TakeWord(*word, verb_may_come, line)) {
+      verb_may_come = verb_may_come && !is_word;
       line.words.push_back(*word);
     }
   }

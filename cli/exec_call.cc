@@ -4,9 +4,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
-#include <deque>
 #include <optional>
 #include <set>
 #include <thread>
@@ -15,12 +13,15 @@
 #include "base/event_loop.h"
 #include "base/status.h"
 #include "base/status_macros.h"
+#include "cli/detach_keys.h"
 #include "cli/exit_code.h"
 #include "cli/input_stream.h"
 #include "cli/output_stream.h"
+#include "cli/pending_input.h"
 #include "cli/rpc_status.h"
 #include "cli/terminal.h"
 #include "ember/v1/host_service.grpc.pb.h"
+#include "ember/v1/process_service.grpc.pb.h"
 
 namespace ember::cli {
 namespace {
@@ -29,19 +30,61 @@ namespace {
 constexpr absl::Duration kSignalPatience = absl::Seconds(1);
 constexpr int kBrokenPipe = 128 + SIGPIPE;
 
-// One exec. Lives on the event loop that Run runs, except for the thread that takes events off
+int CodeOf(const v1::ExecExited& exited) {
+  if (exited.timed_out()) return kExecTimedOut;
+  if (exited.how_case() == v1::ExecExited::kSignal) return 128 + static_cast<int>(exited.signal());
+  return exited.code() & 0xFF;
+}
+
+// The two calls that join this process to one in a VM. Their messages have the same steps, beside
+// the first ones.
+struct ExecWire {
+  using Service = v1::HostService;
+  using Start = v1::ExecStart;
+  using Request = v1::ExecRequest;
+  using Response = v1::ExecResponse;
+  static auto Prepare(Service::Stub& stub, grpc::ClientContext& context,
+                      grpc::CompletionQueue& queue) {
+    return stub.PrepareAsyncExec(&context, &queue);
+  }
+};
+struct FollowWire {
+  using Service = v1::ProcessService;
+  using Start = v1::FollowStart;
+  using Request = v1::FollowProcessRequest;
+  using Response = v1::FollowProcessResponse;
+  static auto Prepare(Service::Stub& stub, grpc::ClientContext& context,
+                      grpc::CompletionQueue& queue) {
+    return stub.PrepareAsyncFollowProcess(&context, &queue);
+  }
+};
+
+// How this process takes part in the other one.
+struct Part {
+  bool sends_input = true;
+  // Signals go to the other process; else the first one ends the call.
+  bool sends_signals = true;
+  bool raw_terminal = false;  // ours, while the other process runs
+  bool detach_keys = false;   // on that terminal
+  std::function<void(uint64_t)> lost = [](uint64_t) {};
+};
+
+// One call. Lives on the event loop that Run runs, except for the thread that takes events off
 // gRPC's queue and posts them to the loop. At most one read and one write are under way.
+template <typename Wire>
 class ExecCall {
  public:
-  ExecCall(EventLoop& loop, SignalQueue& signals, ExecInput input)
+  ExecCall(EventLoop& loop, SignalQueue& signals, const Part& part)
       : loop_(loop),
         signals_(signals),
+        part_(part),
         stdin_(loop, STDIN_FILENO),
         stdout_(loop, STDOUT_FILENO),
         stderr_(loop, STDERR_FILENO),
-        stdin_ended_(input == ExecInput::kNone) {}
+        pending_(part.sends_input ? PendingInput::Stdin::kForwarded : PendingInput::Stdin::kNone) {}
 
-  absl::StatusOr<int> Run(v1::HostService::Stub& stub, const v1::ExecStart& start);
+  absl::StatusOr<CallOutcome> Run(const std::shared_ptr<grpc::ChannelInterface>& channel,
+                                  const typename Wire::Start& start);
 
  private:
   using Step = void (ExecCall::*)(bool ok);
@@ -53,25 +96,29 @@ class ExecCall {
   void TakeEvents();
   void Read();
   void OnRead(bool ok);
-  void OnStarted();
+  void OnStarted(const v1::ExecStarted& started);
+  void OnStarted(const v1::FollowStarted& started);
+  void EnterRawMode();
   void OnCredit(uint64_t bytes);
   void OnOutput(const absl::Status& status);
   void Write();
-  bool PrepareWrite();
   void OnWritten(bool ok);
   void ReadInput();
+  void OnInput(std::string bytes);
   void OnSignals();
   void OnSignal(int signal);
   void Cancel();
   void Finish();
   void OnFinished(bool ok) { loop_.Stop(); }
-  absl::StatusOr<int> Result() const;
+  absl::StatusOr<CallOutcome> Result() const;
 
   EventLoop& loop_;
   SignalQueue& signals_;
+  const Part part_;
   grpc::ClientContext context_;
   grpc::CompletionQueue queue_;
-  std::unique_ptr<grpc::ClientAsyncReaderWriter<v1::ExecRequest, v1::ExecResponse>> stream_;
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<typename Wire::Request, typename Wire::Response>>
+      stream_;
   Event read_event_{&ExecCall::OnRead};
   Event write_event_{&ExecCall::OnWritten};
   Event finish_event_{&ExecCall::OnFinished};
@@ -80,31 +127,29 @@ class ExecCall {
   OutputStream stdout_;
   OutputStream stderr_;
   std::optional<RawMode> raw_;
-  bool tty_ = false;
+  DetachKeys detach_keys_;
 
   // To the command. `request_` is gRPC's while a write is under way.
-  v1::ExecRequest request_;
+  typename Wire::Request request_;
   bool writing_ = false;
-  std::string input_;          // read, not yet sent
-  uint64_t stdin_credit_ = 0;  // so many bytes of it the guest has room for
-  bool stdin_ended_;
-  bool stdin_end_sent_ = false;
-  bool resized_ = false;
-  std::deque<int> unsent_signals_;
+  PendingInput pending_;
   std::set<int> seen_signals_;
   EventLoop::TimerId patience_ = 0;
 
   // From the command.
-  v1::ExecResponse response_;
+  typename Wire::Response response_;
   bool reading_ = false;
+  CallOutcome outcome_;
   std::optional<v1::ExecExited> exited_;
   absl::Status output_failure_;
-  int cancelled_by_ = 0;  // a signal
+  bool cancelled_ = false;  // by us
+  int cancelled_by_ = 0;    // a signal
   bool finishing_ = false;
   grpc::Status status_;
 };
 
-void ExecCall::TakeEvents() {
+template <typename Wire>
+void ExecCall<Wire>::TakeEvents() {
   void* tag = nullptr;
   bool ok = false;
   while (queue_.Next(&tag, &ok)) {
@@ -113,11 +158,13 @@ void ExecCall::TakeEvents() {
   }
 }
 
-absl::StatusOr<int> ExecCall::Run(v1::HostService::Stub& stub, const v1::ExecStart& start) {
+template <typename Wire>
+absl::StatusOr<CallOutcome> ExecCall<Wire>::Run(
+    const std::shared_ptr<grpc::ChannelInterface>& channel, const typename Wire::Start& start) {
+  const auto stub = Wire::Service::NewStub(channel);
   RETURN_IF_ERROR(loop_.Watch(signals_.fd(), EPOLLIN, [this](uint32_t) { OnSignals(); }));
-  tty_ = start.has_tty();
   context_.set_initial_metadata_corked(true);  // travels with the first message
-  stream_ = stub.PrepareAsyncExec(&context_, &queue_);
+  stream_ = Wire::Prepare(*stub, context_, queue_);
   stream_->StartCall(nullptr);  // corked: answers with no event
   *request_.mutable_start() = start;
   writing_ = true;
@@ -133,28 +180,35 @@ absl::StatusOr<int> ExecCall::Run(v1::HostService::Stub& stub, const v1::ExecSta
   return Result();
 }
 
-void ExecCall::Read() {
+template <typename Wire>
+void ExecCall<Wire>::Read() {
   reading_ = true;
   stream_->Read(&response_, &read_event_);
 }
 
-void ExecCall::OnRead(bool ok) {
+template <typename Wire>
+void ExecCall<Wire>::OnRead(bool ok) {
   reading_ = false;
-  if (!ok) return Finish();
+  // Once cancelled, output is of no interest: its reader may never take it.
+  if (!ok || cancelled_) return Finish();
   const auto take = [this](const absl::Status& status) { OnOutput(status); };
+  using Response = typename Wire::Response;
+  if constexpr (requires { response_.lost_bytes(); }) {
+    if (response_.lost_bytes() > 0) part_.lost(response_.lost_bytes());
+  }
   switch (response_.step_case()) {
-    case v1::ExecResponse::kStdoutData:
+    case Response::kStdoutData:
       return stdout_.Write(std::move(*response_.mutable_stdout_data()), take);
-    case v1::ExecResponse::kStderrData:
+    case Response::kStderrData:
       return stderr_.Write(std::move(*response_.mutable_stderr_data()), take);
-    case v1::ExecResponse::kExited:
+    case Response::kExited:
       exited_ = response_.exited();
       return Finish();
-    case v1::ExecResponse::kStarted:
-      OnStarted();
+    case Response::kStarted:
+      OnStarted(response_.started());
       OnCredit(response_.started().stdin_credit());
       return Read();
-    case v1::ExecResponse::kStdinCredit:
+    case Response::kStdinCredit:
       OnCredit(response_.stdin_credit());
       [[fallthrough]];
     default:
@@ -162,18 +216,36 @@ void ExecCall::OnRead(bool ok) {
   }
 }
 
-void ExecCall::OnStarted() {
-  if (!tty_ || !IsTerminal(STDIN_FILENO)) return;
+template <typename Wire>
+void ExecCall<Wire>::OnStarted(const v1::ExecStarted& started) {
+  outcome_.tag = started.tag();
+  EnterRawMode();
+}
+
+template <typename Wire>
+void ExecCall<Wire>::OnStarted(const v1::FollowStarted& started) {
+  if (started.tty()) {
+    EnterRawMode();
+  } else {
+    pending_.Close();
+  }
+}
+
+template <typename Wire>
+void ExecCall<Wire>::EnterRawMode() {
+  if (!part_.raw_terminal || !IsTerminal(STDIN_FILENO)) return;
   auto raw = RawMode::Enter(STDIN_FILENO);
   if (raw.ok()) raw_.emplace(*std::move(raw));  // without it the session is line by line
 }
 
-void ExecCall::OnCredit(uint64_t bytes) {
-  stdin_credit_ += bytes;
+template <typename Wire>
+void ExecCall<Wire>::OnCredit(uint64_t bytes) {
+  pending_.AddCredit(bytes);
   Write();
 }
 
-void ExecCall::OnOutput(const absl::Status& status) {
+template <typename Wire>
+void ExecCall<Wire>::OnOutput(const absl::Status& status) {
   if (finishing_) return;
   if (status.ok()) return Read();
   output_failure_ = status;
@@ -181,70 +253,58 @@ void ExecCall::OnOutput(const absl::Status& status) {
 }
 
 // Sends what is most urgent, if anything; else waits for input.
-void ExecCall::Write() {
+template <typename Wire>
+void ExecCall<Wire>::Write() {
   if (writing_ || finishing_ || exited_.has_value()) return;
-  if (!PrepareWrite()) return ReadInput();
+  if (!pending_.TakeNext(request_)) return ReadInput();
   writing_ = true;
   stream_->Write(request_, &write_event_);
 }
 
-bool ExecCall::PrepareWrite() {
-  if (!unsent_signals_.empty()) {
-    request_.set_signal(static_cast<uint32_t>(unsent_signals_.front()));
-    unsent_signals_.pop_front();
-  } else if (resized_) {
-    resized_ = false;
-    const WindowSize size = OurWindowSize();
-    request_.mutable_resize()->set_rows(size.rows);
-    request_.mutable_resize()->set_columns(size.columns);
-  } else if (!input_.empty()) {
-    if (stdin_credit_ == 0) return false;
-    const size_t size = std::min<uint64_t>(input_.size(), stdin_credit_);
-    stdin_credit_ -= size;
-    request_.set_stdin_data(input_.substr(0, size));
-    input_.erase(0, size);
-  } else if (stdin_ended_ && !stdin_end_sent_) {
-    stdin_end_sent_ = true;
-    request_.set_stdin_end(true);
-  } else {
-    return false;
-  }
-  return true;
-}
-
-void ExecCall::OnWritten(bool ok) {
+template <typename Wire>
+void ExecCall<Wire>::OnWritten(bool ok) {
   writing_ = false;
   if (!ok) return;  // the call has ended: the read under way says why
-  if (unsent_signals_.empty()) loop_.CancelTimer(std::exchange(patience_, 0));
+  if (!pending_.has_signals()) loop_.CancelTimer(std::exchange(patience_, 0));
   Write();
 }
 
-void ExecCall::ReadInput() {
-  // Nothing is taken from our input that the guest has no room for.
-  if (stdin_ended_ || stdin_.reading() || !input_.empty() || stdin_credit_ == 0) return;
-  stdin_.Read([this](std::string bytes) {
-    if (bytes.empty()) stdin_ended_ = true;
-    input_ = std::move(bytes);
-    Write();
-  });
+template <typename Wire>
+void ExecCall<Wire>::ReadInput() {
+  if (stdin_.reading() || !pending_.wants_more()) return;
+  stdin_.Read([this](std::string bytes) { OnInput(std::move(bytes)); });
 }
 
-void ExecCall::OnSignals() {
+template <typename Wire>
+void ExecCall<Wire>::OnInput(std::string bytes) {
+  const bool ended = bytes.empty();
+  if (part_.detach_keys && raw_.has_value() && detach_keys_.Take(bytes)) {
+    outcome_.detached = true;
+    return Cancel();
+  }
+  // Of a part of the detach keys nothing is sent yet, and that is no end.
+  if (ended || !bytes.empty()) pending_.Add(std::move(bytes));
+  Write();
+}
+
+template <typename Wire>
+void ExecCall<Wire>::OnSignals() {
   while (const auto signal = signals_.Next()) OnSignal(*signal);
 }
 
-void ExecCall::OnSignal(int signal) {
+template <typename Wire>
+void ExecCall<Wire>::OnSignal(int signal) {
   if (signal == SIGWINCH) {
-    resized_ = tty_;
+    if (part_.raw_terminal) pending_.SetResized();
     return Write();
   }
-  if (!seen_signals_.insert(signal).second) {
+  if (!part_.sends_signals || !seen_signals_.insert(signal).second) {
     cancelled_by_ = signal;
     return Cancel();
   }
-  unsent_signals_.push_back(signal);
+  pending_.AddSignal(signal);
   Write();
-  if (unsent_signals_.empty() || patience_ != 0) return;
+  if (!pending_.has_signals() || patience_ != 0) return;
   patience_ = loop_.RunAfter(kSignalPatience, [this, signal] {
     patience_ = 0;
     cancelled_by_ = signal;
@@ -252,44 +312,74 @@ void ExecCall::OnSignal(int signal) {
   });
 }
 
-void ExecCall::Cancel() {
+template <typename Wire>
+void ExecCall<Wire>::Cancel() {
+  cancelled_ = true;
   context_.TryCancel();
   if (!reading_) Finish();  // else the read under way fails and finishes
 }
 
-void ExecCall::Finish() {
+template <typename Wire>
+void ExecCall<Wire>::Finish() {
   if (std::exchange(finishing_, true)) return;
   stdin_.Stop();
   stream_->Finish(&status_, &finish_event_);
 }
 
-absl::StatusOr<int> ExecCall::Result() const {
+template <typename Wire>
+absl::StatusOr<CallOutcome> ExecCall<Wire>::Result() const {
+  CallOutcome outcome = outcome_;
   if (exited_.has_value()) {
-    if (exited_->timed_out()) return kExecTimedOut;
-    if (exited_->how_case() == v1::ExecExited::kSignal) {
-      return 128 + static_cast<int>(exited_->signal());
-    }
-    return exited_->code() & 0xFF;
+    outcome.code = CodeOf(*exited_);
+    outcome.ended = true;
+    return outcome;
   }
+  if (outcome.detached) return outcome;
   if (cancelled_by_ == SIGINT) {
     return WithReason(Cancelled("interrupted"), kReasonInterrupted);
   }
-  if (cancelled_by_ != 0) return 128 + cancelled_by_;
-  if (absl::IsUnavailable(output_failure_)) return kBrokenPipe;
+  if (cancelled_by_ != 0) {
+    outcome.code = 128 + cancelled_by_;
+    return outcome;
+  }
+  if (absl::IsUnavailable(output_failure_)) {
+    outcome.code = kBrokenPipe;
+    return outcome;
+  }
   if (!output_failure_.ok()) return output_failure_;
   const absl::Status failure = StatusOfCall(status_, context_);
   if (!failure.ok()) return failure;
-  return Internal("the daemon ended the command without its exit code");
+  return outcome;
 }
 
 }  // namespace
 
-absl::StatusOr<int> RunExec(const std::shared_ptr<grpc::ChannelInterface>& channel,
-                            SignalQueue& signals, const v1::ExecStart& start, ExecInput input) {
+absl::StatusOr<CallOutcome> RunExec(const std::shared_ptr<grpc::ChannelInterface>& channel,
+                                    SignalQueue& signals, const v1::ExecStart& start,
+                                    ExecInput input) {
   ASSIGN_OR_RETURN(const auto loop, EventLoop::Create("exec"));
-  const auto stub = v1::HostService::NewStub(channel);
-  ExecCall call(*loop, signals, input);
-  return call.Run(*stub, start);
+  const bool detaches = start.has_detach();
+  ExecCall<ExecWire> call(*loop, signals,
+                          {.sends_input = input == ExecInput::kForward && !detaches,
+                           .sends_signals = !detaches,
+                           .raw_terminal = start.has_tty() && !detaches});
+  ASSIGN_OR_RETURN(CallOutcome outcome, call.Run(channel, start));
+  if (outcome.code.has_value() || (detaches && !outcome.tag.empty())) return outcome;
+  return Internal("the daemon ended the command without its exit code");
+}
+
+absl::StatusOr<CallOutcome> RunFollow(const std::shared_ptr<grpc::ChannelInterface>& channel,
+                                      SignalQueue& signals, const v1::FollowStart& start,
+                                      std::function<void(uint64_t bytes)> lost) {
+  ASSIGN_OR_RETURN(const auto loop, EventLoop::Create("follow"));
+  const bool attaches = start.attach();
+  ExecCall<FollowWire> call(*loop, signals,
+                            {.sends_input = attaches,
+                             .sends_signals = attaches,
+                             .raw_terminal = attaches,
+                             .detach_keys = attaches,
+                             .lost = std::move(lost)});
+  return call.Run(channel, start);
 }
 
 }  // namespace ember::cli

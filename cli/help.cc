@@ -39,6 +39,18 @@ std::string Words(const Command& command) {
                               : fmt::format("{} {}", command.noun, command.verb);
 }
 
+// The verbs of a noun that is a command without one, too.
+std::vector<Line> VerbsOf(const Command& command) {
+  std::vector<Line> lines;
+  if (!command.verb.empty()) return lines;
+  for (const Command& other : CommandTable()) {
+    if (other.noun == command.noun && !other.verb.empty()) {
+      lines.push_back({Words(other), std::string(other.summary)});
+    }
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string CommandName(const Command& command) { return "ember " + Words(command); }
@@ -72,7 +84,8 @@ std::string CommandHelp(const Command& command, const Arguments& arguments) {
                                                                 command.noun, command.alias);
   return fmt::format("Usage: {}{}\n\n{}.\n", CommandName(command), arguments.Usage(),
                      command.summary) +
-         alias + Section("Arguments", LinesOf(arguments.positionals())) +
+         alias + Section("Commands", VerbsOf(command)) +
+         Section("Arguments", LinesOf(arguments.positionals())) +
          Section("Options", LinesOf(arguments.options())) +
          Section("Global options", LinesOf(arguments.global_options())) +
          fmt::format("\nExample:\n  {}\n", command.example);

@@ -1,18 +1,15 @@
 #include "cli/json.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/size.h"
+#include "cli/json_dump.h"
+#include "cli/proto_duration.h"
 #include "cli/words.h"
 
 namespace ember::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 template <typename Number>
 Json PositiveOrNull(Number number) {
@@ -32,6 +29,13 @@ Json NetworkJson(const v1::AddressLease& address) {
           {"prefix_length", PositiveOrNull(address.prefix_length())}};
 }
 
+Json ToJson(const v1::VolumeAttachment& volume) {
+  return {{"volume", volume.volume()},
+          {"mount_path", OrNull(volume.mount_path())},
+          {"read_only", volume.read_only()},
+          {"size_bytes", volume.size_bytes()}};
+}
+
 Json ToJson(const v1::Vm& vm) {
   Json vsock = nullptr;
   if (vm.guest_cid() != 0) {
@@ -41,18 +45,23 @@ Json ToJson(const v1::Vm& vm) {
   for (const auto& [key, value] : std::map(vm.labels().begin(), vm.labels().end())) {
     labels[key] = value;
   }
+  Json volumes = Json::array();
+  for (const v1::VolumeAttachment& volume : vm.volumes()) volumes.push_back(ToJson(volume));
   return {{"name", vm.name()},
           {"id", vm.id()},
           {"status", StateWord(vm.state())},
           {"status_reason", OrNull(vm.state_reason())},
           {"agent", OrNull(AgentWord(vm.agent()))},
           {"image", OrNull(vm.image())},
+          {"image_id", OrNull(vm.image_id())},
+          {"run", vm.run_entrypoint()},
           {"kernel", OrNull(vm.kernel())},
           {"backend", OrNull(vm.backend())},
           {"accelerator", OrNull(vm.accelerator())},
           {"cpus", vm.vcpus()},
           {"memory_mib", vm.memory_mib()},
           {"disk_size_gib", Gib(vm.disk_bytes())},
+          {"used_bytes", vm.has_used_bytes() ? Json(vm.used_bytes()) : Json(nullptr)},
           {"kernel_path", OrNull(vm.kernel_path())},
           {"disk_path", OrNull(vm.disk_path())},
           {"console_path", OrNull(vm.console_path())},
@@ -70,7 +79,8 @@ Json ToJson(const v1::Vm& vm) {
           {"network", NetworkJson(vm.address())},
           {"ssh", nullptr},
           {"vsock", vsock},
-          {"parent_vm", nullptr},
+          {"parent_vm", OrNull(vm.parent())},
+          {"volumes", volumes},
           {"labels", labels}};
 }
 
@@ -96,7 +106,29 @@ Json ToJson(const v1::RepairHostResponse::Repair& repair) {
   return json;
 }
 
+Json ToJson(const v1::ImageLayer& layer) {
+  return {{"digest", layer.digest()}, {"size_bytes", layer.size_bytes()}};
+}
+
+Json ToJson(const v1::ImageConfig& config) {
+  Json labels = Json::object();
+  for (const auto& [key, value] : std::map(config.labels().begin(), config.labels().end())) {
+    labels[key] = value;
+  }
+  return {{"env", Strings(config.env())},
+          {"entrypoint", Strings(config.entrypoint())},
+          {"cmd", Strings(config.cmd())},
+          {"user", OrNull(config.user())},
+          {"working_dir", OrNull(config.working_dir())},
+          {"labels", labels},
+          {"stop_signal", OrNull(config.stop_signal())},
+          {"exposed_ports", Strings(config.exposed_ports())},
+          {"architecture", OrNull(config.architecture())}};
+}
+
 Json ToJson(const v1::Image& image) {
+  Json layers = Json::array();
+  for (const v1::ImageLayer& layer : image.layers()) layers.push_back(ToJson(layer));
   return {{"name", image.name()},
           {"source", OrNull(image.source())},
           {"digest", OrNull(image.digest())},
@@ -104,17 +136,11 @@ Json ToJson(const v1::Image& image) {
           {"disk_bytes", image.disk_bytes()},
           {"path", OrNull(image.path())},
           {"created_at", OrNull(TimeText(image.created_at()))},
-          {"used_by", Strings(image.used_by())}};
-}
-
-Json ToJson(const v1::Kernel& kernel) {
-  return {{"name", kernel.name()},
-          {"version", OrNull(kernel.version())},
-          {"path", OrNull(kernel.path())},
-          {"initramfs", OrNull(kernel.initramfs())},
-          {"is_default", kernel.is_default()},
-          {"created_at", OrNull(TimeText(kernel.created_at()))},
-          {"used_by", Strings(kernel.used_by())}};
+          {"used_by", Strings(image.used_by())},
+          {"id", OrNull(image.id())},
+          {"names", Strings(image.names())},
+          {"layers", layers},
+          {"config", ToJson(image.config())}};
 }
 
 Json ToJson(const v1::Host& host) {
@@ -150,10 +176,6 @@ Json ListOf(const Things& things) {
   return list;
 }
 
-std::string Dump(const Json& json, int indent = 2) {
-  return json.dump(indent, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace) + "\n";
-}
-
 }  // namespace
 
 std::string JsonText(const v1::Vm& vm) { return Dump(ToJson(vm)); }
@@ -176,13 +198,23 @@ std::string JsonText(const v1::ListVmsResponse& response) {
 }
 
 std::string JsonText(const std::vector<v1::Vm>& vms) { return Dump(ListOf(vms)); }
+std::string JsonText(const v1::ForkVmResponse& forked) {
+  Json json = ToJson(forked.vm());
+  json["frozen_ms"] = forked.has_frozen() ? Json(MillisecondsOf(forked.frozen())) : Json(nullptr);
+  json["full_copy"] = forked.full_copy();
+  return Dump(json);
+}
 std::string JsonText(const v1::Image& image) { return Dump(ToJson(image)); }
 std::string JsonText(const v1::ListImagesResponse& response) {
   return Dump(ListOf(response.images()));
 }
-std::string JsonText(const v1::Kernel& kernel) { return Dump(ToJson(kernel)); }
-std::string JsonText(const v1::ListKernelsResponse& response) {
-  return Dump(ListOf(response.kernels()));
+std::string JsonText(const v1::SavedImage& saved) {
+  return Dump({{"path", saved.path()}, {"size_bytes", saved.size_bytes()}});
+}
+std::string JsonText(const v1::PruneImagesResponse& pruned) {
+  return Dump({{"images", Strings(pruned.images())},
+               {"blobs", Strings(pruned.blobs())},
+               {"freed_bytes", pruned.freed_bytes()}});
 }
 std::string JsonText(const v1::Host& host) { return Dump(ToJson(host)); }
 std::string JsonText(const v1::DoctorReport& report) { return Dump(ListOf(report.checks())); }

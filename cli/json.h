@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "ember/v1/host_service.pb.h"
+#include "ember/v1/storage_service.pb.h"
 
 // Results as JSON for scripts: snake_case keys that are always there, null for what is absent,
 // ASCII only (so no text can reach a terminal as control characters). Each ends with a line end.
@@ -13,10 +14,12 @@ std::string JsonText(const v1::Vm& vm);
 // A list of things is an array of them. A VM of this one also has "corrupted" and "anomalies".
 std::string JsonText(const v1::ListVmsResponse& response);
 std::string JsonText(const std::vector<v1::Vm>& vms);
+// The VM, with "frozen_ms" and "full_copy".
+std::string JsonText(const v1::ForkVmResponse& forked);
 std::string JsonText(const v1::Image& image);
 std::string JsonText(const v1::ListImagesResponse& response);
-std::string JsonText(const v1::Kernel& kernel);
-std::string JsonText(const v1::ListKernelsResponse& response);
+std::string JsonText(const v1::SavedImage& saved);
+std::string JsonText(const v1::PruneImagesResponse& pruned);
 std::string JsonText(const v1::Host& host);
 std::string JsonText(const v1::DoctorReport& report);
 std::string JsonText(const v1::CheckHostResponse& response);

@@ -1,6 +1,10 @@
 #include "cli/progress.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "cli/duration.h"
@@ -28,6 +32,7 @@ void Progress::Step(std::string_view text) {
   if (!same) {
     text_ = text;
     detail_.clear();
+    items_.clear();
   }
   if (style_ == ProgressStyle::kLines && !same) WriteStderr(Printable(text_) + "\n");
   Draw();
@@ -38,8 +43,30 @@ void Progress::Detail(std::string_view text) {
   Draw();
 }
 
+void Progress::Item(std::string_view name, std::string_view what, std::string_view amount) {
+  auto item = std::find_if(items_.begin(), items_.end(),
+                           [name](const ItemLine& line) { return line.name == name; });
+  if (item == items_.end()) item = items_.insert(items_.end(), {std::string(name), "", ""});
+  const bool news = item->what != what;
+  item->what = what;
+  item->amount = amount;
+  if (style_ == ProgressStyle::kLines && news) {
+    WriteStderr(fmt::format("{} {}\n", Printable(item->what), Printable(item->name)));
+  }
+  Draw();
+}
+
 void Progress::Tick() {
   if (!text_.empty()) Draw();
+}
+
+// What takes the drawn lines away and leaves the cursor where the first one began.
+std::string Progress::Erased() {
+  if (drawn_lines_ == 0) return "";
+  std::string erased = "\r";
+  if (drawn_lines_ > 1) erased += fmt::format("\x1b[{}A", drawn_lines_ - 1);
+  drawn_lines_ = 0;
+  return erased + "\x1b[J";
 }
 
 void Progress::Draw() {
@@ -47,16 +74,27 @@ void Progress::Draw() {
   const auto elapsed = absl::FromChrono(Clock::now() - start_);
   std::string line = Printable(text_) + "… " + FormatElapsed(elapsed);
   if (!detail_.empty()) line += "  " + Printable(detail_);
-  // A line as wide as the terminal would wrap, and \r would no longer reach its start.
-  const size_t columns = WindowSizeOf(STDERR_FILENO).value_or(WindowSize{}).columns;
-  WriteStderr("\r\x1b[K" + Cut(std::move(line), columns - 1));
-  drawn_ = true;
+  // A line as wide as the terminal would wrap, and the cursor would no longer find its start; more
+  // lines than it has would scroll.
+  const WindowSize window = WindowSizeOf(STDERR_FILENO).value_or(WindowSize{});
+  const size_t columns = window.columns;
+  const size_t room = window.rows > 2 ? window.rows - 2 : 0;
+  std::string text = Erased() + "\r\x1b[K" + Cut(std::move(line), columns - 1);
+  drawn_lines_ = 1;
+  // The latest ones: those before them are done, or as good as.
+  for (size_t i = items_.size() - std::min(items_.size(), room); i < items_.size(); ++i) {
+    const std::string item = fmt::format("  {}  {}  {}", Printable(items_[i].name),
+                                         Printable(items_[i].what), Printable(items_[i].amount));
+    text += "\n" + Cut(item, columns - 1);
+    ++drawn_lines_;
+  }
+  WriteStderr(text);
 }
 
 void Progress::Clear() {
-  if (drawn_) WriteStderr("\r\x1b[K");
-  drawn_ = false;
+  if (drawn_lines_ > 0) WriteStderr(Erased());
   text_.clear();
+  items_.clear();
 }
 
 }  // namespace ember::cli

@@ -10,4 +10,9 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
   return result;
 }
 
+double MillisecondsOf(const google::protobuf::Duration& duration) {
+  return static_cast<double>(duration.seconds()) * 1e3 +
+         static_cast<double>(duration.nanos()) / 1e6;
+}
+
 }  // namespace ember::cli

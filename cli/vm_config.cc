@@ -109,6 +109,20 @@ absl::Status SetDuration(const Value& value, VmConfig& config) {
 
 absl::Status SetLabels(const Value& value, VmConfig& config);
 
+// A list of texts as the command line has them.
+template <absl::StatusOr<VolumeSpec> (*parse)(std::string_view)>
+absl::Status SetVolumes(const Value& value, VmConfig& config) {
+  if (!value.node.IsSequence()) return value.Unexpected("a list");
+  for (const auto& node : value.node) {
+    const std::string place = fmt::format("{}:{}: a volume", value.file, node.Mark().line + 1);
+    ASSIGN_OR_RETURN(const std::string text, (Value{value.file, place, node}.Text("text")));
+    const auto spec = parse(text);
+    if (!spec.ok()) return Annotate(spec.status(), place);
+    config.volumes.push_back(*spec);
+  }
+  return absl::OkStatus();
+}
+
 struct Key {
   std::string_view name;
   Setter set;
@@ -121,6 +135,9 @@ constexpr auto kKeys = std::to_array<Key>({
     {"cpus", SetCpus},
     {"memory", SetMemory},
     {"disk", SetSize<&VmConfig::disk>},
+    {"disk_size", SetSize<&VmConfig::disk>},
+    {"disks", SetVolumes<ParseDataDisk>},
+    {"volumes", SetVolumes<ParseVolumeSpec>},
     {"backend", SetText<&VmConfig::backend>},
     {"init", SetChoice<&VmConfig::init, InitWords>},
     {"boot_args", SetText<&VmConfig::boot_args>},
@@ -128,6 +145,7 @@ constexpr auto kKeys = std::to_array<Key>({
     {"restart", SetChoice<&VmConfig::restart, RestartWords>},
     {"autostart", SetBool<&VmConfig::autostart>},
     {"rm", SetBool<&VmConfig::rm>},
+    {"run", SetBool<&VmConfig::run>},
     {"ttl", SetDuration<&VmConfig::ttl, ParseTimeToLive>},
     {"start", SetBool<&VmConfig::start>},
     {"wait", SetDuration<&VmConfig::wait, ParseDuration>},
@@ -296,6 +314,16 @@ VmConfig MergedVmConfig(const VmConfig& below, const VmConfig& above) {
   Override(merged.cpus, above.cpus);
   Override(merged.memory, above.memory);
   Override(merged.disk, above.disk);
+  for (const VolumeSpec& volume : above.volumes) {
+    const auto same =
+        std::find_if(merged.volumes.begin(), merged.volumes.end(),
+                     [&volume](const VolumeSpec& other) { return other.name == volume.name; });
+    if (same != merged.volumes.end()) {
+      *same = volume;
+    } else {
+      merged.volumes.push_back(volume);
+    }
+  }
   Override(merged.backend, above.backend);
   Override(merged.init, above.init);
   Override(merged.boot_args, above.boot_args);
@@ -303,6 +331,7 @@ VmConfig MergedVmConfig(const VmConfig& below, const VmConfig& above) {
   Override(merged.restart, above.restart);
   Override(merged.autostart, above.autostart);
   Override(merged.rm, above.rm);
+  Override(merged.run, above.run);
   Override(merged.ttl, above.ttl);
   Override(merged.start, above.start);
   Override(merged.wait, above.wait);

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "cli/volume_spec.h"
 
 // What somebody wants a new VM to be: on the command line, in a --vm-config file, or in both.
 // docs/vm-config.md describes the file.
@@ -19,9 +20,10 @@ struct VmConfig {
   std::optional<std::string> name;
   std::optional<std::string> image;
   std::optional<std::string> kernel;
-  std::optional<uint64_t> cpus;    // at least 1
-  std::optional<uint64_t> memory;  // bytes, whole MiB
-  std::optional<uint64_t> disk;    // bytes
+  std::optional<uint64_t> cpus;     // at least 1
+  std::optional<uint64_t> memory;   // bytes, whole MiB
+  std::optional<uint64_t> disk;     // bytes, of the root disk
+  std::vector<VolumeSpec> volumes;  // data disks
   std::optional<std::string> backend;
   std::optional<std::string> init;  // of InitWords()
   std::optional<std::string> boot_args;
@@ -30,6 +32,7 @@ struct VmConfig {
   std::optional<bool> autostart;
   std::optional<bool> rm;              // delete it as soon as it has stopped
   std::optional<absl::Duration> ttl;   // at least a second
+  std::optional<bool> run;             // start what the image is there for, with every boot
   std::optional<bool> start;           // false: create it without starting it
   std::optional<absl::Duration> wait;  // for the agent; zero: not at all
 
@@ -50,7 +53,7 @@ absl::StatusOr<VmConfig> ParseVmConfig(std::string_view text, std::string_view f
 // its failure.
 absl::StatusOr<VmConfig> ReadVmConfig(const std::string& path);
 
-// `below` where `above` is unset. Labels are merged key by key.
+// `below` where `above` is unset. Labels are merged key by key, volumes by name.
 VmConfig MergedVmConfig(const VmConfig& below, const VmConfig& above);
 
 }  // namespace ember::cli

@@ -86,6 +86,19 @@ std::string VerdictWord(v1::DoctorCheck::Verdict verdict) {
   }
 }
 
+std::string DriverPlaceWord(v1::Kernel::Driver::Place place) {
+  switch (place) {
+    case v1::Kernel::Driver::BUILT_IN:
+      return "built-in";
+    case v1::Kernel::Driver::MODULE:
+      return "module";
+    case v1::Kernel::Driver::ABSENT:
+      return "absent";
+    default:
+      return "unknown";
+  }
+}
+
 std::string TimeText(const google::protobuf::Timestamp& time) {
   if (time.seconds() == 0 && time.nanos() == 0) return "";
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixSeconds(time.seconds()),

@@ -20,6 +20,8 @@ v1::RestartPolicy RestartPolicyOf(const std::string& word);
 std::string AgentWord(v1::AgentState state);
 // "ok", "warning", "problem".
 std::string VerdictWord(v1::DoctorCheck::Verdict verdict);
+// "built-in", "module", "absent", "unknown".
+std::string DriverPlaceWord(v1::Kernel::Driver::Place place);
 // "2026-11-23T10:00:00Z"; empty when unset.
 std::string TimeText(const google::protobuf::Timestamp& time);
 

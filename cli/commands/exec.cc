@@ -1,5 +1,6 @@
 #include "cli/exec_call.h"
 
+#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "cli/duration.h"
 #include "cli/exit_code.h"
 #include "cli/proto_duration.h"
+#include "cli/resource_limit.h"
 #include "cli/terminal.h"
 
 namespace ember::cli {
@@ -23,6 +25,10 @@ struct Options {
   std::optional<absl::Duration> timeout;
   bool tty = false;
   bool no_stdin = false;
+  std::string umask;
+  std::vector<std::string> limits;
+  bool detach = false;
+  std::string tag;
   std::vector<std::string> command;
 };
 
@@ -48,6 +54,24 @@ void AddTerminal(v1::ExecStart& start) {
   if (const char* term = std::getenv("TERM"); term != nullptr) start.set_term(term);
 }
 
+absl::StatusOr<uint32_t> ParseUmask(const std::string& text) {
+  uint32_t umask = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), umask, 8);
+  if (error == std::errc() && end == text.data() + text.size() && umask <= 0777) return umask;
+  return InvalidArgument("--umask '{}' is not an octal number from 0 to 777, such as 027", text);
+}
+
+absl::Status AddDetach(const Options& options, v1::ExecStart& start) {
+  if (!options.detach) {
+    return options.tag.empty() ? absl::OkStatus() : InvalidArgument("--tag is only for --detach");
+  }
+  if (options.timeout.has_value()) {
+    return InvalidArgument("--timeout and --detach exclude each other");
+  }
+  start.mutable_detach()->set_tag(options.tag);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::ExecStart> StartOf(const Options& options) {
   v1::ExecStart start;
   start.set_vm(options.vm);
@@ -65,6 +89,14 @@ absl::StatusOr<v1::ExecStart> StartOf(const Options& options) {
     }
     *start.mutable_timeout() = ToProto(*options.timeout);
   }
+  if (!options.umask.empty()) {
+    ASSIGN_OR_RETURN(const uint32_t umask, ParseUmask(options.umask));
+    start.set_umask(umask);
+  }
+  for (const std::string& text : options.limits) {
+    ASSIGN_OR_RETURN(*start.add_limits(), ParseResourceLimit(text));
+  }
+  RETURN_IF_ERROR(AddDetach(options, start));
   if (options.tty) AddTerminal(start);
   return start;
 }
@@ -76,9 +108,14 @@ absl::StatusOr<int> Run(const Options& options, Invocation& invocation) {
   ASSIGN_OR_RETURN(SignalQueue signals,
                    SignalQueue::Create({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}));
   ASSIGN_OR_RETURN(const auto client, invocation.Connect());
-  ASSIGN_OR_RETURN(const int code,
+  ASSIGN_OR_RETURN(const CallOutcome outcome,
                    RunExec(client->channel(), signals, start,
                            options.no_stdin ? ExecInput::kNone : ExecInput::kForward));
+  if (!outcome.code.has_value()) {
+    invocation.Print(outcome.tag + "\n");
+    return kDone;
+  }
+  const int code = *outcome.code;
   if (code == kExecTimedOut && options.timeout.has_value()) {
     invocation.Note(fmt::format("vm '{}': the command was killed after {}", options.vm,
                                 FormatElapsed(*options.timeout)));
@@ -98,6 +135,12 @@ Action DefineExec(Arguments& arguments) {
   arguments.Duration("--timeout", options->timeout, "Kill it after this; the exit code is 124");
   arguments.Flag("-t,--tty", options->tty, "Give it a terminal");
   arguments.Flag("--no-stdin", options->no_stdin, "Give it no input");
+  arguments.Text("--umask", "MASK", options->umask, "Its umask, octal (default 022)");
+  arguments.Repeated("--ulimit", "NAME=SOFT[:HARD]", options->limits,
+                     "A resource limit, such as nofile=1024:4096 or core=unlimited (repeatable)");
+  arguments.Flag("-d,--detach", options->detach,
+                 "Print its tag once it runs and leave it running (see ps, logs, attach, kill)");
+  arguments.Text("--tag", "TAG", options->tag, "With --detach: its tag (default: one is made up)");
   arguments.Rest("CMD…", options->command,
                  "One argument is a line for /bin/sh, several are a program and its arguments");
   return [options](Invocation& invocation) { return Run(*options, invocation); };

@@ -33,7 +33,7 @@ absl::StatusOr<int> Run(const Options& options, Invocation& invocation) {
 
 Action DefineImageImport(Arguments& arguments) {
   auto options = std::make_shared<Options>();  // shared: the action outlives this call
-  arguments.Positional("NAME", options->name, "1 to 63 of a-z, 0-9, '.', '_' and '-'");
+  arguments.Positional("NAME", options->name, "What it is to be called: debian, team/app:2");
   arguments.Positional("PATH", options->path,
                        "A tar file (also .gz, .xz, .zst) or a directory with a root filesystem");
   arguments.Size("--size", options->size, "Of the filesystem (default: what the content needs)");

@@ -10,7 +10,7 @@ namespace ember::cli {
 
 Action DefineImageInspect(Arguments& arguments) {
   auto name = std::make_shared<std::string>();  // shared: the action outlives this call
-  arguments.Positional("NAME", *name, "The image");
+  arguments.Positional("NAME", *name, "The image, by a name or its id");
   return [name](Invocation& invocation) -> absl::StatusOr<int> {
     v1::GetImageRequest request;
     request.set_name(*name);

@@ -1,8 +1,8 @@
 #include "base/status_macros.h"
 #include "cli/commands/commands.h"
-#include "cli/commands/image_text.h"
+#include "cli/commands/kernel_text.h"
 #include "cli/exit_code.h"
-#include "cli/json.h"
+#include "cli/kernel_json.h"
 
 namespace ember::cli {
 

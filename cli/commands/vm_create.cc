@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "base/size.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "cli/commands/commands.h"
@@ -10,6 +13,7 @@
 #include "cli/proto_duration.h"
 #include "cli/typed_value.h"
 #include "cli/vm_config.h"
+#include "cli/volume_spec.h"
 #include "cli/words.h"
 
 namespace ember::cli {
@@ -20,13 +24,31 @@ constexpr absl::Duration kDefaultWait = absl::Seconds(90);
 struct Options {
   std::string name;
   VmConfig flags;
+  std::vector<std::string> disks;  // "SIZE" of the root disk, or "NAME=SIZE"
+  std::vector<std::string> volumes;
   std::string config_file;
   std::string request_id;
 };
 
+// --disk was the root disk's size alone, and still is where it names no volume.
+absl::Status AddVolumes(const Options& options, VmConfig& flags) {
+  for (const std::string& text : options.disks) {
+    if (text.find('=') == std::string::npos) {
+      ASSIGN_OR_RETURN(flags.disk, ParseSize(text));
+    } else {
+      ASSIGN_OR_RETURN(flags.volumes.emplace_back(), ParseDataDisk(text));
+    }
+  }
+  for (const std::string& text : options.volumes) {
+    ASSIGN_OR_RETURN(flags.volumes.emplace_back(), ParseVolumeSpec(text));
+  }
+  return absl::OkStatus();
+}
+
 // The file, with what the command line says about the same things.
 absl::StatusOr<VmConfig> ConfigOf(const Options& options) {
   VmConfig flags = options.flags;
+  RETURN_IF_ERROR(AddVolumes(options, flags));
   if (!options.name.empty()) flags.name = options.name;
   if (options.config_file.empty()) return flags;
   ASSIGN_OR_RETURN(const VmConfig file, ReadVmConfig(options.config_file));
@@ -66,6 +88,13 @@ absl::StatusOr<v1::CreateVmRequest> RequestOf(const VmConfig& config) {
   ASSIGN_OR_RETURN(const uint32_t memory_mib, MemoryMib("--memory", config.memory.value_or(0)));
   request.set_memory_mib(memory_mib);
   request.set_disk_bytes(config.disk.value_or(0));
+  for (const VolumeSpec& spec : config.volumes) {
+    v1::VolumeAttachment& volume = *request.add_volumes();
+    volume.set_volume(spec.name);
+    volume.set_mount_path(spec.mount_path);
+    volume.set_read_only(spec.read_only);
+    volume.set_size_bytes(spec.size_bytes);
+  }
   request.set_no_start(!config.start.value_or(true));
   *request.mutable_agent_wait() = ToProto(config.wait.value_or(kDefaultWait));
   request.mutable_labels()->insert(config.labels.begin(), config.labels.end());
@@ -75,6 +104,7 @@ absl::StatusOr<v1::CreateVmRequest> RequestOf(const VmConfig& config) {
   request.set_remove_when_stopped(config.rm.value_or(false));
   if (config.ttl.has_value()) *request.mutable_ttl() = ToProto(*config.ttl);
   request.set_autostart(config.autostart.value_or(false));
+  request.set_run_entrypoint(config.run.value_or(false));
   return request;
 }
 
@@ -96,13 +126,21 @@ absl::StatusOr<int> Run(const Options& options, Invocation& invocation) {
 }
 
 // What the machine is.
-void DefineMachine(Arguments& arguments, VmConfig& flags) {
+void DefineMachine(Arguments& arguments, Options& options) {
+  VmConfig& flags = options.flags;
   arguments.Text("--image", "IMAGE", flags.image,
                  "What its disk is cloned from; must be here or in the file");
   arguments.Text("--kernel", "KERNEL", flags.kernel, "Default: the default kernel");
   arguments.Number("--cpus", "N", 1, flags.cpus, "Virtual CPUs (default 1)");
   arguments.Size("--memory", flags.memory, "Memory (default 512M)");
-  arguments.Size("--disk", flags.disk, "Size of the disk (default 8G, sparse)");
+  arguments.Size("--disk-size", flags.disk, "Size of the disk (default 8G, sparse)");
+  arguments.Repeated(
+      "--disk", "NAME=SIZE", options.disks,
+      "A blank data disk, made where there is none of its name (repeatable); without "
+      "'=' as --disk-size");
+  arguments.Repeated("--volume", "NAME[=SIZE]:/PATH[:ro]", options.volumes,
+                     "A data volume and where it is mounted; with a size it is made where there is "
+                     "none (repeatable)");
   arguments.Text("--backend", "BACKEND", flags.backend, "Default: the host's default");
   arguments.Choice("--init", InitWords(), flags.init,
                    "Who is PID 1: the image's init where it has one, or the agent");
@@ -119,6 +157,9 @@ void DefinePolicy(Arguments& arguments, VmConfig& flags) {
   arguments.Switch("rm", flags.rm, "Delete it as soon as it has stopped (default no)");
   arguments.TimeToLive("--ttl", flags.ttl,
                        "Stop and delete it so long after the create, such as 2h or 1d12h");
+  arguments.Switch("run", flags.run,
+                   "With every boot start what the image is there to run; 'ember logs NAME main' "
+                   "shows its output (default no)");
   arguments.Switch("start", flags.start, "Start it, or only create it (default: start)");
   arguments.Duration("--wait", flags.wait, "How long to wait for the agent (default 90, 0 skips)");
 }
@@ -131,7 +172,7 @@ Action DefineVmCreate(Arguments& arguments) {
                        "1 to 63 of a-z, 0-9 and '-'; must be here or in the file", Need::kOptional);
   arguments.Text("--vm-config", "FILE", options->config_file,
                  "YAML that says the same as these options, which win over it; '-' is stdin");
-  DefineMachine(arguments, options->flags);
+  DefineMachine(arguments, *options);
   DefinePolicy(arguments, options->flags);
   arguments.Text("--request-id", "ID", options->request_id,
                  "The same id again answers with the same VM instead of a new one");

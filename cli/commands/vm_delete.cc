@@ -56,7 +56,8 @@ Action DefineVmDelete(Arguments& arguments) {
   auto options = std::make_shared<Options>();  // shared: the action outlives this call
   arguments.Positional("NAME", options->selection.name, "The VM", Need::kOptional);
   arguments.Flag("--all", options->selection.all, "Every VM");
-  arguments.Flag("--force", options->force, "Also one that runs");
+  arguments.Flag("--force", options->force,
+                 "Also one that runs or has snapshots, and these with it");
   return [options](Invocation& invocation) { return Run(*options, invocation); };
 }
 

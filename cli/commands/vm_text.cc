@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/size.h"
+#include "cli/commands/usage_text.h"
 #include "cli/duration.h"
 #include "cli/table.h"
 #include "cli/words.h"
@@ -16,6 +17,16 @@ std::string LabelsText(const v1::Vm& vm) {
   std::string text;
   for (const auto& [key, value] : std::map(vm.labels().begin(), vm.labels().end())) {
     text += fmt::format("{}{}={}", text.empty() ? "" : ", ", key, value);
+  }
+  return text;
+}
+
+std::string VolumesText(const v1::Vm& vm) {
+  std::string text;
+  for (const v1::VolumeAttachment& volume : vm.volumes()) {
+    text += fmt::format("{}{} ({}){}{}{}", text.empty() ? "" : ", ", volume.volume(),
+                        FormatSize(volume.size_bytes()), volume.mount_path().empty() ? "" : " at ",
+                        volume.mount_path(), volume.read_only() ? ", read-only" : "");
   }
   return text;
 }
@@ -36,18 +47,24 @@ std::set<std::string> CorruptedVms(const v1::ListVmsResponse& response) {
   return names;
 }
 
+// Nothing where it is not known.
+std::string UsedText(const v1::Vm& vm) {
+  return vm.has_used_bytes() ? MibText(vm.used_bytes()) : "";
+}
+
 std::string NumberText(uint64_t number) { return number == 0 ? "" : std::to_string(number); }
 
 }  // namespace
 
 std::string VmTableText(const v1::ListVmsResponse& response) {
-  Table table({"NAME", "STATUS", "AGENT", "IP", "VSOCK", "CPUS", "MEM", "DISK", "IMAGE"});
+  Table table({"NAME", "STATUS", "AGENT", "IP", "VSOCK", "CPUS", "MEM", "DISK", "USED", "IMAGE"});
   const std::set<std::string> corrupted = CorruptedVms(response);
   for (const v1::Vm& vm : response.vms()) {
     const std::string mark = corrupted.count(vm.name()) != 0 ? " [CORRUPTED]" : "";
     table.Add({vm.name(), StateWord(vm.state()) + mark, AgentWord(vm.agent()),
                vm.address().guest_ip(), vm.guest_cid() != 0 ? "✓" : "", NumberText(vm.vcpus()),
-               FormatSize(vm.memory_mib() * kMiB), FormatSize(vm.disk_bytes()), vm.image()});
+               FormatSize(vm.memory_mib() * kMiB), FormatSize(vm.disk_bytes()), UsedText(vm),
+               vm.image()});
   }
   return table.Text();
 }
@@ -60,13 +77,18 @@ std::string VmText(const v1::Vm& vm) {
                        {"status", status},
                        {"agent", AgentWord(vm.agent())},
                        {"image", vm.image()},
+                       {"image id", vm.image_id()},
+                       {"run", BoolText(vm.run_entrypoint())},
                        {"kernel", vm.kernel()},
                        {"backend", vm.backend()},
                        {"accelerator", vm.accelerator()},
                        {"cpus", NumberText(vm.vcpus())},
                        {"memory", FormatSize(vm.memory_mib() * kMiB)},
                        {"disk", FormatSize(vm.disk_bytes())},
+                       {"disk used", UsedText(vm)},
                        {"disk path", vm.disk_path()},
+                       {"parent", vm.parent()},
+                       {"volumes", VolumesText(vm)},
                        {"kernel path", vm.kernel_path()},
                        {"console", vm.console_path()},
                        {"vsock", vm.vsock_path()},

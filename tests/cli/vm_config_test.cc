@@ -22,6 +22,10 @@ kernel: own
 cpus: 4
 memory: 2G
 disk: 20GiB
+disks: [scratch=1G]
+volumes:
+  - data=10G:/srv/data
+  - shared:/srv/shared:ro
 backend: qemu
 init: agent
 boot_args: quiet loglevel=3
@@ -42,6 +46,9 @@ wait: 30
   expected.cpus = 4;
   expected.memory = uint64_t{2} << 30;
   expected.disk = uint64_t{20} << 30;
+  expected.volumes = {{"scratch", "", false, uint64_t{1} << 30},
+                      {"data", "/srv/data", false, uint64_t{10} << 30},
+                      {"shared", "/srv/shared", true, 0}};
   expected.backend = "qemu";
   expected.init = "agent";
   expected.boot_args = "quiet loglevel=3";
@@ -53,6 +60,26 @@ wait: 30
   expected.start = false;
   expected.wait = absl::Seconds(30);
   CHECK(config == expected);
+}
+
+TEST_CASE("a volume of a file that is none is named with its line", "[cli][vm_config]") {
+  for (const char* text : {"volumes:\n  - data\n", "disks:\n  - 8G\n", "volumes:\n  - [a]\n"}) {
+    const auto config = ParseVmConfig(text, "vm.yaml");
+    CHECK(absl::IsInvalidArgument(config.status()));
+    CHECK(Message(config.status()).find("vm.yaml:2: a volume") == 0);
+  }
+  CHECK(Message(ParseVmConfig("volumes: data\n", "vm.yaml").status()) ==
+        "vm.yaml:1: volumes: expected a list, found 'data'");
+}
+
+TEST_CASE("volumes are merged by name", "[cli][vm_config]") {
+  VmConfig below;
+  below.volumes = {{"a", "/a", false, 0}, {"b", "/b", false, 0}};
+  VmConfig above;
+  above.volumes = {{"b", "/c", true, 0}, {"d", "/d", false, 0}};
+  CHECK(MergedVmConfig(below, above).volumes == std::vector<VolumeSpec>{{"a", "/a", false, 0},
+                                                                        {"b", "/c", true, 0},
+                                                                        {"d", "/d", false, 0}});
 }
 
 TEST_CASE("what a file does not say stays unset", "[cli][vm_config]") {
@@ -97,8 +124,8 @@ TEST_CASE("an error names the file, the line and what is expected", "[cli][vm_co
       {"image: a\nboot-args: x\n", "vm.yaml:2: unknown key 'boot-args'",
        "did you mean 'boot_args'?"},
       {"<<: {a: b}", "vm.yaml:1: unknown key '<<'",
-       "the keys are name, image, kernel, cpus, memory, disk, backend, init, boot_args, labels, "
-       "restart, autostart, rm, ttl, start, wait"},
+       "the keys are name, image, kernel, cpus, memory, disk, disk_size, disks, volumes, "
+       "backend, init, boot_args, labels, restart, autostart, rm, run, ttl, start, wait"},
       {"cpus: 1\nimage: a\ncpus: 2\n", "vm.yaml:3: duplicate key 'cpus' (it stands in line 1, too)",
        nullptr},
       {"? [a]\n: b\n", "vm.yaml:1: a key must be a word", nullptr},
