@@ -159,6 +159,58 @@ TEST_CASE("100 commands run at once in one VM", "[e2e][exec]") {
   }
 }
 
+// A line that says "begin", goes on until /tmp/go is there, says "end" and ends with code 3.
+constexpr char kUntilGo[] =
+    "echo begin; until [ -e /tmp/go ]; do sleep 0.1; done; echo end; exit 3";
+
+// `ps` of the VM "web" once its first process has written so many bytes.
+nlohmann::json PsOnceWritten(const Installation& ember, size_t bytes) {
+  const Cancellation limit = Cancellation::After(absl::Seconds(60));
+  while (true) {
+    const nlohmann::json process = ember.Json({"ps", "web"})[0];
+    if (process["output_bytes"] == bytes) return process;
+    REQUIRE_OK(limit.Pause(absl::Milliseconds(10), "its output"));
+  }
+}
+
+TEST_CASE("a detached command goes on without its client, daemon and agent", "[e2e][exec]") {
+  REQUIRE_PREPARED();
+  // Process 1 of one VM is the image's init, of the other the agent.
+  const std::string init = GENERATE("auto", "agent");
+  Installation ember;
+  ember.StartDaemon();
+  ember.CreateVm("web", {"--init", init});
+  CHECK(ember.EmberOk({"exec", "web", "--detach", "--tag", "job", "--", kUntilGo}) == "job\n");
+  const auto before = PsOnceWritten(ember, std::string_view("begin\n").size());
+  CHECK(before["tag"] == "job");
+
+  ember.KillDaemon();
+  ember.StartDaemon();
+  ember.EmberOk({"vm", "wait", "web", "--for", "agent"});
+  CHECK(ember.Json({"ps", "web"})[0] == before);
+
+  // The agent is what listens as "emberd", or process 1 itself.
+  for (int i = 0; i < 2; ++i) {
+    ember.Ember({"exec", "web", "--", "kill -HUP $PPID; sleep 100"});
+    CHECK(ember.Exec("web", {"echo", "again"}) == "again\n");
+    CHECK(ember.Json({"ps", "web"})[0] == before);
+  }
+  ember.Exec("web", {"touch", "/tmp/go"});
+  const ToolResult attached = ember.Ember({"attach", "web", "job"});
+  CHECK(attached.exit.code == 3);
+  CHECK(attached.out == "begin\nend\n");
+}
+
+TEST_CASE("limits and umask hold in a VM", "[e2e][exec]") {
+  REQUIRE_PREPARED();
+  Installation ember;
+  ember.StartDaemon();
+  ember.CreateVm("web");
+  CHECK(ember.EmberOk({"exec", "web", "--umask", "027", "--ulimit", "nofile=5000:100000", "--user",
+                       "65534:65534", "--", "umask; ulimit -n; ulimit -Hn"}) ==
+        "0027\n5000\n100000\n");
+}
+
 TEST_CASE("a reader that stops holds the guest's process back, not the daemon", "[e2e][exec]") {
   REQUIRE_PREPARED();
   Installation ember;

@@ -28,10 +28,11 @@ constexpr absl::Duration kToolLimit = absl::Seconds(180);
 // Hard links where the filesystem allows: images never change.
 void LinkTree(const std::filesystem::path& from, const std::filesystem::path& to) {
   std::error_code failed;
-  std::filesystem::copy(
-      from, to,
-      std::filesystem::copy_options::recursive | std::filesystem::copy_options::create_hard_links,
-      failed);
+  std::filesystem::copy(from, to,
+                        std::filesystem::copy_options::recursive |
+                            std::filesystem::copy_options::copy_symlinks |
+                            std::filesystem::copy_options::create_hard_links,
+                        failed);
   if (!failed) return;
   std::filesystem::remove_all(to);
   ToolOptions copy;

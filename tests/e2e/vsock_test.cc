@@ -57,6 +57,55 @@ TEST_CASE("vsock.sock answers JSON lines with and without a handshake", "[e2e][v
   CHECK(Ask(shaken.get(), "{\"op\":\"ping\"}\n").starts_with("{\"ok\":true"));
 }
 
+// Every operation once, on one connection; what is written is removed again.
+void AskEverything(int client) {
+  const auto ask = [client](const nlohmann::json& request) {
+    const auto reply = nlohmann::json::parse(Ask(client, request.dump() + "\n"));
+    INFO(request.dump() << ": " << reply.dump());
+    REQUIRE_FALSE(reply.contains("error"));
+    return reply;
+  };
+  CHECK(ask({{"op", "ping"}})["ok"] == true);
+  CHECK(ask({{"op", "exec"}, {"command", "mkdir -p /tmp/ws/sub"}})["exit_code"] == 0);
+  const nlohmann::json file = {{"path", "/tmp/ws/sub/file"}, {"data", "aGVsbG8K"}};
+  auto request = file;
+  request["op"] = "write_file";
+  CHECK(ask(request)["ok"] == true);
+  CHECK(ask({{"op", "read_file"}, {"path", file["path"]}})["data"] == file["data"]);
+  request["path"] = "/tmp/thermite-task-id";
+  CHECK(ask(request)["ok"] == true);
+
+  CHECK(ask({{"op", "agent_status"}}).size() == 7);
+  CHECK(ask({{"op", "agent_reap"}})["process_count"] == 0);
+  CHECK(ask({{"op", "vm_stats"}})["memory_total_mb"] > 0);
+
+  nlohmann::json checkpoint = {{"op", "task_checkpoint"}, {"workspace", "/tmp/ws"}};
+  const auto id = ask(checkpoint)["checkpoint_id"];
+  CHECK(ask({{"op", "fs_clean"}, {"globs", {"/tmp/thermite-*"}}})["removed"] ==
+        nlohmann::json({"/tmp/thermite-task-id"}));
+  CHECK(ask({{"op", "workspace_reset"}, {"path", "/tmp/ws"}})["removed_count"] == 3);
+  checkpoint["op"] = "task_restore";
+  checkpoint["checkpoint_id"] = id;
+  CHECK(ask(checkpoint)["restored_count"] == 3);
+  CHECK(
+      ask({{"op", "exec"}, {"command", "cat /tmp/ws/sub/file /tmp/thermite-task-id"}})["stdout"] ==
+      "hello\nhello\n");
+  CHECK(ask({{"op", "workspace_reset"}, {"path", "/tmp/ws"}})["removed_count"] == 3);
+}
+
+TEST_CASE("vsock.sock carries every operation, with and without a handshake", "[e2e][vsock]") {
+  REQUIRE_PREPARED();
+  Installation ember;
+  ember.StartDaemon();
+  ember.CreateVm("web");
+  const std::filesystem::path path = ember.VmDir("web") / "vsock.sock";
+  const UniqueFd plain = ValueOf(ConnectUnix(path));
+  AskEverything(plain.get());
+  const UniqueFd shaken = ValueOf(ConnectUnix(path));
+  CHECK(Ask(shaken.get(), "CONNECT 1024\n").starts_with("OK "));
+  AskEverything(shaken.get());
+}
+
 TEST_CASE("a client may come before the guest is up", "[e2e][vsock]") {
   REQUIRE_PREPARED();
   Installation ember;
