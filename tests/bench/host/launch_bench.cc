@@ -1,5 +1,6 @@
 // From the wish to have a VM running to its agent being ready, against QEMU by hand, turn by turn.
 #include <cstdio>
+#include <optional>
 
 #include "tests/bench/host/raw_qemu.h"
 #include "tests/bench/host/samples.h"
@@ -17,9 +18,9 @@ TEST_CASE("launch to agent ready against raw QEMU", "[launch]") {
   ember.StartDaemon();
   ember.CreateVm("web");
   const nlohmann::json vm = ember.Json({"vm", "inspect", "web"});
-  const auto qemu =
+  const auto process =
       testing::ValueOf(Process::Open(testing::ValueOf(IdentifyProcess(vm["pid"].get<int>()))));
-  const auto boot = BootOptionsOf(qemu);
+  const auto boot = BootOptionsOf(process);
   const std::string disk = vm["disk_path"];
   const std::string format = disk.ends_with("qcow2") ? "qcow2" : "raw";
   ember.EmberOk({"vm", "stop", "web"});
@@ -27,7 +28,12 @@ TEST_CASE("launch to agent ready against raw QEMU", "[launch]") {
   const testing::TempDir dir;
   Samples raw, ours;
   for (int round = 0; round < kRounds; ++round) {
-    raw.Add(TimeOfRawBoot(boot, disk, format, dir.path()));
+    std::optional<RawQemu> qemu;
+    raw.Add(TimeOf([&] {
+      qemu.emplace(boot, disk, format, dir.path());
+      qemu->AwaitReady();
+    }));
+    qemu.reset();
     ours.Add(TimeOfProgram(ember.EmberTool({"vm", "start", "web", "--quiet"}).argv));
     ember.EmberOk({"vm", "stop", "web", "--force"});
   }

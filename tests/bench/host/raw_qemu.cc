@@ -4,11 +4,10 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <vector>
+#include <utility>
 
 #include "base/file.h"
 #include "base/socket.h"
-#include "tests/bench/host/samples.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
 
@@ -16,6 +15,8 @@ namespace ember::bench {
 namespace {
 
 using testing::ValueOf;
+
+Cancellation Limit() { return Cancellation::After(absl::Seconds(120)); }
 
 Process StartDevice(int vhost_fd, const std::filesystem::path& dir) {
   SpawnOptions options;
@@ -33,7 +34,7 @@ Process StartDevice(int vhost_fd, const std::filesystem::path& dir) {
 }
 
 Process StartQemu(int vhost_fd, const std::map<std::string, std::string>& boot,
-                  const std::string& drive) {
+                  const std::string& drive, const std::vector<std::string>& more) {
   const std::string memory = boot.at("-m");
   SpawnOptions options;
   options.argv = {"qemu-system-x86_64",
@@ -70,6 +71,7 @@ Process StartQemu(int vhost_fd, const std::map<std::string, std::string>& boot,
                   "vhost-user-vsock-pci,chardev=c0",
                   "-serial",
                   "null"};
+  options.argv.insert(options.argv.end(), more.begin(), more.end());
   options.pass_fds = {{vhost_fd, 3}};
   options.stderr_fd = STDERR_FILENO;
   return ValueOf(Spawn(options));
@@ -92,28 +94,26 @@ std::map<std::string, std::string> BootOptionsOf(const Process& qemu) {
   return options;
 }
 
-absl::Duration TimeOfRawBoot(const std::map<std::string, std::string>& boot,
-                             const std::filesystem::path& disk, const std::string& disk_format,
-                             const std::filesystem::path& dir) {
-  const std::filesystem::path ready = dir / "guest_1026";
-  UniqueFd listener = ValueOf(ListenUnix(ready, 0600));
-  const Cancellation limit = Cancellation::After(absl::Seconds(120));
+RawQemu::RawQemu(const std::map<std::string, std::string>& boot, const std::filesystem::path& disk,
+                 const std::string& disk_format, std::filesystem::path dir,
+                 const std::vector<std::string>& more)
+    : dir_(std::move(dir)), ready_(ValueOf(ListenUnix(dir_ / "guest_1026", 0600))) {
   const std::string drive =
       fmt::format("file={},format={},if=none,id=d", disk.native(), disk_format);
-  std::vector<Process> processes;
-  const absl::Duration time = TimeOf([&] {
-    auto [device_end, qemu_end] = ValueOf(SocketPair());
-    processes.push_back(StartDevice(device_end.get(), dir));
-    processes.push_back(StartQemu(qemu_end.get(), boot, drive));
-    REQUIRE_OK(limit.WaitReadable(listener.get(), "the guest's call"));
-  });
-  for (auto process = processes.rbegin(); process != processes.rend(); ++process) {
-    REQUIRE_OK(process->Signal(SIGKILL));
-    REQUIRE_OK(process->Wait(limit));
-  }
-  unlink(ready.c_str());
-  unlink((dir / "v.sock").c_str());
-  return time;
+  auto [device_end, qemu_end] = ValueOf(SocketPair());
+  processes_.push_back(StartDevice(device_end.get(), dir_));
+  processes_.push_back(StartQemu(qemu_end.get(), boot, drive, more));
 }
+
+RawQemu::~RawQemu() {
+  for (auto process = processes_.rbegin(); process != processes_.rend(); ++process) {
+    process->Signal(SIGKILL).IgnoreError();
+    process->Wait(Limit()).status().IgnoreError();
+  }
+  unlink((dir_ / "guest_1026").c_str());
+  unlink(vsock().c_str());
+}
+
+void RawQemu::AwaitReady() { REQUIRE_OK(Limit().WaitReadable(ready_.get(), "the guest's call")); }
 
 }  // namespace ember::bench

@@ -3,9 +3,10 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
-#include "absl/time/time.h"
 #include "base/subprocess.h"
+#include "base/unique_fd.h"
 
 namespace ember::bench {
 
@@ -14,10 +15,26 @@ namespace ember::bench {
 std::map<std::string, std::string> BootOptionsOf(const Process& qemu);
 
 // What somebody would type without Ember: one vsock device and one QEMU with the same kernel,
-// initramfs, disk and memory, and no control socket, sandbox or log. From the start of the first
-// process to the guest's own call that its agent serves. Ends both processes.
-absl::Duration TimeOfRawBoot(const std::map<std::string, std::string>& boot,
-                             const std::filesystem::path& disk, const std::string& disk_format,
-                             const std::filesystem::path& dir);
+// initramfs, disk and memory, and no control socket, sandbox or log. Its end is this object's.
+class RawQemu {
+ public:
+  // Starts both processes; their sockets lie in `dir`. `more` are words behind QEMU's own.
+  RawQemu(const std::map<std::string, std::string>& boot, const std::filesystem::path& disk,
+          const std::string& disk_format, std::filesystem::path dir,
+          const std::vector<std::string>& more = {});
+  ~RawQemu();
+  RawQemu(const RawQemu&) = delete;
+  RawQemu& operator=(const RawQemu&) = delete;
+
+  // Waits for the guest's own call that its agent serves.
+  void AwaitReady();
+  // Where its ports are dialled, as in docs/vsock.md.
+  std::filesystem::path vsock() const { return dir_ / "v.sock"; }
+
+ private:
+  const std::filesystem::path dir_;
+  UniqueFd ready_;
+  std::vector<Process> processes_;
+};
 
 }  // namespace ember::bench
