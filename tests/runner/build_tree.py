@@ -8,7 +8,7 @@ import re
 import process
 
 CONFIGURE_SECONDS = 300
-BUILD_SECONDS = 2400
+BUILD_SECONDS = 3600
 
 
 @dataclasses.dataclass

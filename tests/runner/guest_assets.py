@@ -9,7 +9,7 @@ import process
 
 SECONDS_EACH = 600  # a download and an image build, on a slow line
 FILES = {"EMBER_TEST_KERNEL": "kernels/*/vmlinux", "EMBER_TEST_INITRAMFS": "kernels/*/initramfs.cpio",
-         "EMBER_TEST_ROOTFS": "images/*/rootfs.ext4"}
+         "EMBER_TEST_ROOTFS": "images/rootfs/*.ext4"}
 
 
 class AssetsFailed(Exception):

@@ -13,8 +13,8 @@ import guest_assets
 import leaks
 import process
 
-UNIT_SECONDS = 300
-REAL_VM_SECONDS = 900
+UNIT_SECONDS = 900
+REAL_VM_SECONDS = 1200
 FUZZ_SECONDS = 20
 
 SANITIZER_ENV = {
@@ -61,13 +61,12 @@ class Stages:
             self._report.case(script, None if result.ok else process.excerpt(result.output))
 
     def release(self):
-        """Builds the programs, the benchmarks and the tests that boot VMs, and makes what those boot."""
-        tree = self._tree("release", "EMBER_TESTS=ON")
+        """Builds what ships, the benchmarks and the tests that boot VMs, and makes what those boot."""
+        tree = self._vm_tree()
         tree.configure()
         unit_only = {f"tests/{test.name}" for test in tree.tests(only_unit)}
         tree.build([program for program in tree.programs() if program not in unit_only])
-        if self._options.needs_vms:
-            self._env.update(guest_assets.prepare(self.root / "build/test-cache", tree.path / "bin"))
+        self._prepare_vms(tree)
 
     def unit(self):
         self._programs(self._tree("dev"), in_process)
@@ -79,10 +78,12 @@ class Stages:
         self._programs(self._tree("tsan"), in_process, prefix=without_address_randomization())
 
     def e2e(self):
-        self._programs(self._tree("release", "EMBER_TESTS=ON"), on_real_vms)
+        tree = self._vm_tree()
+        self._prepare_vms(tree)
+        self._programs(tree, on_real_vms)
 
     def fuzz(self):
-        tree = self._tree("fuzz")
+        tree = self._tree("asan")
         tree.configure()
         targets = tree.programs("fuzz/")
         tree.build(targets)
@@ -97,6 +98,17 @@ class Stages:
 
     def _tree(self, preset, *defines):
         return build_tree.BuildTree(self.root, preset, jobs=self._options.jobs, defines=defines)
+
+    def _vm_tree(self):
+        """Where the programs come from that tests start: what ships if this run builds it, else the tree of unit."""
+        return self._tree("release", "EMBER_TESTS=ON") if "release" in self._options.names else self._tree("dev")
+
+    def _prepare_vms(self, tree):
+        if self._env:
+            return
+        tree.configure()
+        tree.build(tree.programs("bin/"))
+        self._env.update(guest_assets.prepare(self.root / "build/test-cache", tree.path / "bin"))
 
     def _programs(self, tree, wanted, prefix=()):
         """Builds and runs the test programs of those labels: unit tests side by side, the others one at a time."""
@@ -125,7 +137,7 @@ class Stages:
             self._report.case(f"fuzz {program.name}", f"    there is no corpus in {corpus}")
             return
         with tempfile.TemporaryDirectory(prefix="ember-runner-") as folder:
-            seeds, finds = pathlib.Path(folder) / "corpus", self.root / "build/fuzz/finds" / program.name
+            seeds, finds = pathlib.Path(folder) / "corpus", self.root / "build/fuzz-finds" / program.name
             shutil.copytree(corpus, seeds)
             finds.mkdir(parents=True, exist_ok=True)
             result = process.run(
