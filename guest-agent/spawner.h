@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
 #include "guest-agent/account.h"
+#include "guest-agent/precedence.h"
 #include "guest-agent/resource_limit.h"
 
 namespace ember::agent {
@@ -71,6 +72,7 @@ class Spawner {
   explicit Spawner(rlimit child_files);
 
   const rlimit child_files_;
+  const Precedence precedence_;
   const std::unique_ptr<char[]> stack_;  // the child's, until it executes
 };
 

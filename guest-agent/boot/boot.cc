@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -127,7 +128,7 @@ template <typename Work>
 void InBackground(Work work) {
   if (fork() != 0) return;
   syscall(SYS_close_range, STDERR_FILENO + 1U, ~0U, 0U);
-  nice(10);
+  setpriority(PRIO_PROCESS, 0, 10);
   work();
   _exit(0);
 }
