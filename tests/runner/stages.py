@@ -14,7 +14,7 @@ import leaks
 import process
 
 UNIT_SECONDS = 900
-REAL_VM_SECONDS = 1200
+PROGRAM_SECONDS = 1200  # of tests that start daemons and VMs
 FUZZ_SECONDS = 20
 
 SANITIZER_ENV = {
@@ -24,8 +24,8 @@ SANITIZER_ENV = {
 }
 
 
-# Labels of test programs (tests/*/CMakeLists.txt): "unit" is the default; one with another label needs the machine for
-# itself, since it starts daemons or VMs. These two go through the built programs: sanitizers would see nothing in them.
+# Labels of test programs (tests/*/CMakeLists.txt): "unit" is the default. These two go through the built programs:
+# sanitizers would see nothing in them.
 PROGRAM_LABELS = {"integration", "e2e"}
 
 
@@ -61,12 +61,12 @@ class Stages:
             self._report.case(script, None if result.ok else process.excerpt(result.output))
 
     def release(self):
-        """Builds what ships, the benchmarks and the tests that boot VMs, and makes what those boot."""
-        tree = self._vm_tree()
+        """Builds what ships."""
+        tree = self._tree("release")
         tree.configure()
-        unit_only = {f"tests/{test.name}" for test in tree.tests(only_unit)}
-        tree.build([program for program in tree.programs() if program not in unit_only])
-        self._prepare_vms(tree)
+        programs = tree.programs("bin/")
+        tree.build(programs)
+        self._report.case(f"built as it ships: {', '.join(pathlib.Path(name).name for name in programs)}")
 
     def unit(self):
         self._programs(self._tree("dev"), in_process)
@@ -78,8 +78,9 @@ class Stages:
         self._programs(self._tree("tsan"), in_process, prefix=without_address_randomization())
 
     def e2e(self):
-        tree = self._vm_tree()
+        tree = self._tree("dev")
         self._prepare_vms(tree)
+        tree.build(tree.programs("bench/"))  # nothing runs them, but they shall go on building
         self._programs(tree, on_real_vms)
 
     def fuzz(self):
@@ -96,12 +97,8 @@ class Stages:
 
     # --- their parts ------------------------------------------------------------------------------------------------
 
-    def _tree(self, preset, *defines):
-        return build_tree.BuildTree(self.root, preset, jobs=self._options.jobs, defines=defines)
-
-    def _vm_tree(self):
-        """Where the programs come from that tests start: what ships if this run builds it, else the tree of unit."""
-        return self._tree("release", "EMBER_TESTS=ON") if "release" in self._options.names else self._tree("dev")
+    def _tree(self, preset):
+        return build_tree.BuildTree(self.root, preset, jobs=self._options.jobs)
 
     def _prepare_vms(self, tree):
         if self._env:
@@ -111,19 +108,16 @@ class Stages:
         self._env.update(guest_assets.prepare(self.root / "build/test-cache", tree.path / "bin"))
 
     def _programs(self, tree, wanted, prefix=()):
-        """Builds and runs the test programs of those labels: unit tests side by side, the others one at a time."""
+        """Builds and runs the test programs of those labels, several at a time; first those that boot VMs, which take longest."""
         tree.configure()
         programs = tree.programs("bin/")  # some tests start them
         tree.build([f"tests/{test.name}" for test in tree.tests(wanted)] + programs)
-        tests = tree.tests(wanted)
-        alone = [test for test in tests if not only_unit(test.labels)]
+        tests = sorted(tree.tests(wanted), key=lambda test: "e2e" not in test.labels)
         with concurrent.futures.ThreadPoolExecutor(self._options.jobs) as pool:
-            run = functools.partial(self._run_program, prefix=prefix, timeout=UNIT_SECONDS)
-            list(pool.map(run, [test for test in tests if test not in alone]))
-        for test in alone:
-            self._run_program(test, prefix=prefix, timeout=REAL_VM_SECONDS)
+            list(pool.map(functools.partial(self._run_program, prefix=prefix), tests))
 
-    def _run_program(self, test, *, prefix, timeout):
+    def _run_program(self, test, *, prefix):
+        timeout = UNIT_SECONDS if only_unit(test.labels) else PROGRAM_SECONDS
         tally, text = catch_program.run(test, prefix=prefix, env={**SANITIZER_ENV, **self._env},
                                         case_filter=self._options.filter, timeout=timeout)
         self._report.count(tally)
