@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -48,19 +49,24 @@ class LayerStack {
     EMBER_CHECK(source.ok());
     while (true) {
       const auto entry = (*source)->Next();
-      EMBER_CHECK(entry.ok());
+      CheckOk(entry.status());
       if (!entry->has_value()) return;
       const std::string& path = (*entry)->path;
       EMBER_CHECK(path.find("/.wh.") == path.npos && !path.starts_with(".wh."));
       while (true) {
         const auto block = (*source)->NextBlock();
-        EMBER_CHECK(block.ok());
+        CheckOk(block.status());
         if (!block->has_value()) break;
       }
     }
   }
 
  private:
+  static void CheckOk(const absl::Status& status) {
+    if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
+    EMBER_CHECK(status.ok());
+  }
+
   std::filesystem::path dir_;
   std::unique_ptr<images::Ext4Writer> writer_;
 };

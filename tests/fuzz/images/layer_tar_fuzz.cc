@@ -52,7 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   for (int count = 0; count < 200; ++count) {
     const auto entry = (*source)->Next();
     if (!entry.ok() || !entry->has_value()) break;
-    if (!stack.Add(**entry, 1) || (*entry)->type != ember::images::EntryType::kFile) continue;
+    if (!stack.Add(**entry, 1)) return 0;
+    if ((*entry)->type != ember::images::EntryType::kFile) continue;
     if ((*entry)->path.find(".wh.") != std::string::npos) continue;
     while (true) {
       const auto block = (*source)->NextBlock();

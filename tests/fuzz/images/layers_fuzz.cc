@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     entry.path = kNames[bytes[at + 1] % kNames.size()];
     entry.target = kNames[bytes[at + 2] % kNames.size()];
     const bool marker = entry.path.find(".wh.") != entry.path.npos;
-    if (!stack.Add(entry, layer)) continue;
+    if (!stack.Add(entry, layer)) return 0;
     if (entry.type != EntryType::kFile || marker) continue;
     // Up to a megabyte, so that space runs out and is used again.
     if (!stack.Write(0, std::string(size_t{bytes[at + 2]} << 12, 'x'))) return 0;
