@@ -10,8 +10,8 @@
 #include "base/file.h"
 #include "base/subprocess.h"
 #include "tests/e2e/installation.h"
-#include "tests/integration/local_registry.h"
 #include "tests/support/catch.h"
+#include "tests/support/registry.h"
 #include "tests/support/status_matchers.h"
 
 namespace ember::testing {
@@ -19,8 +19,8 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-#define REQUIRE_REGISTRY(registry) \
-  if (!(registry).running()) EMBER_SKIP((registry).why_not())
+#define REQUIRE_REGISTRY() \
+  if (!HasRegistry()) EMBER_SKIP("docker-registry and skopeo are needed")
 
 // A daemon with an image "made" of a folder, and files for archives.
 class TransferContext {
@@ -33,12 +33,12 @@ class TransferContext {
   }
   Installation& ember() { return ember_; }
   std::string File(const std::string& name) const { return files_ / name; }
-  // Puts the image "made" into the registry.
-  void Push(const LocalRegistry& registry, const std::string& reference) {
+  // Puts the image "made" into the registry, under a name there.
+  void Push(const Registry& registry, const std::string& name) {
     const std::string archive = File("push.tar");
     std::filesystem::remove(archive);
     ember_.EmberOk({"image", "save", "made", "-o", archive, "--quiet"});
-    registry.Push(archive, reference);
+    registry.Push("oci-archive:" + archive, name);
   }
   nlohmann::json Image(const std::string& name) const {
     return ember_.Json({"image", "inspect", name});
@@ -77,11 +77,11 @@ TEST_CASE("an image that was saved is loaded again as the same files", "[integra
 }
 
 TEST_CASE("an image is pulled once, however many ask for it", "[integration][images]") {
-  const LocalRegistry registry;
-  REQUIRE_REGISTRY(registry);
+  REQUIRE_REGISTRY();
+  const Registry registry;
   TransferContext context;
   const std::string reference = registry.address() + "/team/app:1";
-  context.Push(registry, reference);
+  context.Push(registry, "team/app:1");
 
   const ToolOptions pull = context.ember().EmberTool({"image", "pull", reference, "--plain-http"});
   const auto run = [&pull] { return RunTool(pull, Cancellation::After(absl::Minutes(1))); };
@@ -111,11 +111,11 @@ TEST_CASE("an image is pulled once, however many ask for it", "[integration][ima
 }
 
 TEST_CASE("a tag that has moved in the registry moves here", "[integration][images]") {
-  const LocalRegistry registry;
-  REQUIRE_REGISTRY(registry);
+  REQUIRE_REGISTRY();
+  const Registry registry;
   TransferContext context;
   const std::string reference = registry.address() + "/app";
-  context.Push(registry, reference + ":latest");
+  context.Push(registry, "app:latest");
   const auto pull = [&] {
     context.ember().EmberOk({"image", "pull", reference, "--plain-http", "--quiet"});
     return context.Image(reference);
@@ -124,7 +124,7 @@ TEST_CASE("a tag that has moved in the registry moves here", "[integration][imag
   REQUIRE_OK(WriteFileAtomically(context.File("root") + "/etc/hostname", "newer\n", 0644));
   context.ember().EmberOk({"image", "delete", "made", "--quiet"});
   context.ember().EmberOk({"image", "import", "made", context.File("root"), "--quiet"});
-  context.Push(registry, reference + ":latest");
+  context.Push(registry, "app:latest");
   CHECK(pull()["id"] != old["id"]);
   CHECK(context.Image(old["id"])["names"].empty());
   const nlohmann::json pruned = context.ember().Json({"image", "prune"});
@@ -133,8 +133,8 @@ TEST_CASE("a tag that has moved in the registry moves here", "[integration][imag
 }
 
 TEST_CASE("what is not in the registry is told as not found", "[integration][images]") {
-  const LocalRegistry registry;
-  REQUIRE_REGISTRY(registry);
+  REQUIRE_REGISTRY();
+  const Registry registry;
   TransferContext context;
   const ToolResult missing =
       context.ember().Ember({"image", "pull", registry.address() + "/nothing:1", "--plain-http"});

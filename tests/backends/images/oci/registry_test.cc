@@ -1,14 +1,16 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <set>
+#include <utility>
 
 #include "backends/images/directory_source.h"
 #include "backends/images/oci/transfer.h"
 #include "tests/backends/images/oci/faulty_front.h"
 #include "tests/backends/images/oci/image_shop.h"
-#include "tests/backends/images/oci/registry.h"
 #include "tests/support/catch.h"
 #include "tests/support/loop_filesystem.h"
+#include "tests/support/registry.h"
 #include "tests/support/text.h"
 
 namespace ember::images {
@@ -306,6 +308,44 @@ TEST_CASE("a disk that is too small is told before anything is fetched", "[regis
   CHECK(Contains(TextOf(status), disk.root().native()));
   CHECK(front.bytes_sent() < 1 << 20);
   CHECK(ValueOf(puller.store().List()).empty());
+}
+
+// Takes all that is free where `path` is to be.
+void FillDisk(const std::filesystem::path& path) {
+  const UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  EMBER_CHECK(fd.valid());
+  for (std::string piece(64 << 10, 'x'); !piece.empty();) {
+    if (write(fd.get(), piece.data(), piece.size()) < 0) piece.resize(piece.size() / 2);
+  }
+}
+
+TEST_CASE("a disk that fills up during a pull is told, and costs only what had not arrived",
+          "[registry]") {
+  if (!testing::HasRegistry()) EMBER_SKIP("docker-registry and skopeo are needed");
+  testing::LoopFilesystem disk("ext4", 96 << 20);
+  if (!disk.mounted()) EMBER_SKIP("no loop device: " + disk.why_not());
+  const Registry registry;
+  FaultyFront front(registry.port());
+  ImageShop shop;
+  shop.Layer([](TarFile& tar) { tar.File("large", Noise(24 << 20, 5)); });
+  Publish(shop, registry, "large:1");
+  Puller puller(disk.root() / "puller");
+  // It stands still until the disk is full, and would go on then.
+  front.Break(FaultyFront::Fault::kStall, 1 << 20, 1);
+  puller.request.patience = {absl::Seconds(5), 3, absl::Milliseconds(10)};
+  bool full = false;
+  puller.on_progress = [&](const Progress& progress) {
+    if (progress.stage == "downloading" && !std::exchange(full, true)) {
+      FillDisk(disk.root() / "filler");
+    }
+  };
+  const absl::Status status = puller.Pull(front.address() + "/large:1").status();
+  INFO(TextOf(status));
+  CHECK(absl::IsResourceExhausted(status));
+  CHECK(Contains(TextOf(status), "no space left on device"));
+  CHECK(ValueOf(puller.store().List()).empty());
+  std::filesystem::remove(disk.root() / "filler");
+  CHECK(ValueOf(puller.Pull(front.address() + "/large:1")).layers.size() == 1);
 }
 
 }  // namespace
