@@ -12,6 +12,7 @@
 #include "backends/images/dockerfile_build.h"
 #include "backends/images/file_digest.h"
 #include "backends/images/image_transfer.h"
+#include "base/fault_point.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 
@@ -81,6 +82,8 @@ absl::StatusOr<ImageRecord> BuildFromDockerfile(ImageStore& store, const std::st
   ASSIGN_OR_RETURN(const StagingDir scratch, store.Scratch());
   const auto archive = BuildDockerfile(recipe, scratch.path(), sink, cancellation);
   if (!archive.ok()) return Annotate(archive.status(), fmt::format("image '{}'", name));
+  CrashPoint("image-build/archived");
+  RETURN_IF_ERROR(FaultPoint("image-build/take"));
   return TakeBuiltImage(store, name, "dockerfile:" + recipe.context.native(), *archive,
                         recipe.size_bytes, sink, cancellation);
 }

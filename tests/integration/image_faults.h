@@ -6,7 +6,7 @@
 // The fault points of the image verbs (base/fault_point.h), which image_fault_test.cc passes.
 namespace ember::testing {
 
-enum class ImageVerb { kImport, kTag, kDelete, kPrune };
+enum class ImageVerb { kImport, kTag, kDelete, kPrune, kPull, kBuild };
 
 struct ImageCase {
   std::string_view point;
@@ -26,6 +26,15 @@ inline constexpr auto kImageCases = std::to_array<ImageCase>({
     {"image-delete/rootfs-removed", ImageVerb::kDelete},
     {"image-prune/remove", ImageVerb::kPrune, true},
     {"image-prune/removed", ImageVerb::kPrune},
+    {"image-pull/adopt-layer", ImageVerb::kPull, true},
+    {"image-pull/layer-adopted", ImageVerb::kPull},
+    {"image-pull/fetched", ImageVerb::kPull},
+    {"image-pull/store-manifest", ImageVerb::kPull, true},
+    {"image-add/link", ImageVerb::kPull, true},
+    {"image-add/named", ImageVerb::kPull},
+    {"image-build/archived", ImageVerb::kBuild},
+    {"image-build/take", ImageVerb::kBuild, true},
+    {"image-add/recorded", ImageVerb::kBuild},
 });
 
 }  // namespace ember::testing

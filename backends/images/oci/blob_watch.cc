@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/fault_point.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 
@@ -59,6 +60,7 @@ absl::Status BlobWatch::TakeIn() {
       continue;
     }
     RETURN_IF_ERROR(Adopt(blob));
+    CrashPoint("image-pull/layer-adopted");
     wanted_.erase(wanted_.begin() + static_cast<std::ptrdiff_t>(i));
     taken_ += blob.size_bytes;
     Report(sink_,
@@ -74,7 +76,8 @@ absl::Status BlobWatch::Adopt(const Descriptor& blob) {
   if (link(arrived.c_str(), second.c_str()) != 0 && errno != EEXIST) {
     return ErrnoStatus(errno, second.native());
   }
-  absl::Status status = store_.Put(second, blob.digest, cancellation_);
+  absl::Status status = FaultPoint("image-pull/adopt-layer");
+  if (status.ok()) status = store_.Put(second, blob.digest, cancellation_);
   if (!status.ok()) {
     // Were it left, skopeo would take it for the blob.
     unlink(second.c_str());

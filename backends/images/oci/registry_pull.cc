@@ -14,6 +14,7 @@
 #include "backends/images/oci/blob_watch.h"
 #include "backends/images/oci/manifest.h"
 #include "backends/images/oci/skopeo.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/size.h"
 #include "base/status.h"
@@ -47,6 +48,8 @@ class Pull {
     const std::vector<Descriptor> missing = Missing(manifest);
     if (!missing.empty()) RETURN_IF_ERROR(FetchBlobs(missing));
     if (!store_.Has(manifest.config.digest)) RETURN_IF_ERROR(FetchConfig(manifest.config.digest));
+    CrashPoint("image-pull/fetched");
+    RETURN_IF_ERROR(FaultPoint("image-pull/store-manifest"));
     // Last: a manifest in the store means that all it names had been there.
     ASSIGN_OR_RETURN(const std::string digest, store_.PutBytes(manifest_));
     auto image = ReadOciImage(store_, digest);
