@@ -205,9 +205,6 @@ absl::Status Autopilot::CancelStart(Vm& vm) {
   return absl::OkStatus();
 }
 
-bool Autopilot::StartIsPlanned(const Vm& vm) {
-  return vm.record.follow_up == state::FollowUp::kStart ||
-         vm.record.follow_up == state::FollowUp::kRestart;
-}
+bool Autopilot::StartIsPlanned(const Vm& vm) { return state::LeadsToStart(vm.record.follow_up); }
 
 }  // namespace ember::daemon

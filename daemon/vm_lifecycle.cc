@@ -132,8 +132,8 @@ void VmLifecycle::OnLaunched(Vm& vm, absl::StatusOr<std::shared_ptr<hypervisor::
         ASSIGN_OR_RETURN(
             const state::VmState next,
             state::Next(current->record.state, state::VmEvent::kLaunched, current->record.name));
-        // A restart has come to its end; what else is to follow stays.
-        const bool restarted = current->record.follow_up == state::FollowUp::kStart;
+        // A restart, asked for or by policy, has come to its end; what else is to follow stays.
+        const bool restarted = state::LeadsToStart(current->record.follow_up);
         const state::Change change{next, "", "",
                                    restarted ? state::FollowUp::kNone : current->record.follow_up};
         ASSIGN_OR_RETURN(state::VmRecord record, context_.store.RecordMachine(id, row, change));

@@ -21,6 +21,11 @@ enum class FollowUp {
 inline constexpr std::array kAllFollowUps = {FollowUp::kNone, FollowUp::kStart, FollowUp::kRestart,
                                              FollowUp::kDelete};
 
+// Whether the VM is to be started.
+constexpr bool LeadsToStart(FollowUp follow_up) {
+  return follow_up == FollowUp::kStart || follow_up == FollowUp::kRestart;
+}
+
 // "none", "start", "restart", "delete": the words of the database.
 std::string_view FollowUpName(FollowUp follow_up);
 

@@ -60,10 +60,26 @@ TEST_CASE("on-failure does not answer a guest that powers off, always does", "[d
 TEST_CASE("a stop is never answered by a start", "[daemon][policy]") {
   HostContext context;
   REQUIRE_OK(context.Create(WithPolicy(RestartPolicy::kAlways)));
+  SECTION("of a VM that its policy has started again") {
+    const uint64_t before = context.LastEvent();
+    context.world.End("web", 1);
+    context.MustSee("web", "running", before);
+    CHECK(ValueOf(context.Get("web")).record.follow_up == state::FollowUp::kNone);
+  }
+  SECTION("of a VM that never failed") {}
   const VmView vm = ValueOf(context.Stop("web"));
   CHECK(vm.record.follow_up == state::FollowUp::kNone);
   context.Settle();
   CHECK(ValueOf(context.Get("web")).record.state == VmState::kStopped);
+}
+
+TEST_CASE("a start before its policy's back-off is over takes its place", "[daemon][policy]") {
+  HostContext context({.periods = {.first_backoff = absl::Hours(1)}});
+  REQUIRE_OK(context.Create(WithPolicy(RestartPolicy::kAlways)));
+  context.world.End("web", 1);
+  context.MustSee("web", "failed");
+  CHECK(ValueOf(context.Start("web")).record.follow_up == state::FollowUp::kNone);
+  CHECK(ValueOf(context.Stop("web")).record.follow_up == state::FollowUp::kNone);
 }
 
 TEST_CASE("a stop gives up a restart that waits for its back-off", "[daemon][policy]") {
