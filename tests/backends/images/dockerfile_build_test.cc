@@ -21,7 +21,7 @@ namespace {
 using Catch::Matchers::Contains;
 using testing::ValueOf;
 
-const Cancellation kSoon = Cancellation::After(absl::Minutes(1));
+Cancellation Soon() { return Cancellation::After(absl::Minutes(1)); }
 
 // A machine on which only the tools are to be found that a test puts there.
 class Machine {
@@ -65,7 +65,7 @@ class Machine {
   absl::StatusOr<std::filesystem::path> Build(const BuildRecipe& recipe) {
     return BuildDockerfile(
         recipe, dir_ / "scratch", [this](const Progress& step) { said_ += step.message + "\n"; },
-        kSoon);
+        Soon());
   }
 
   std::filesystem::path context() const { return dir_ / "context"; }

@@ -19,7 +19,7 @@ namespace {
 using testing::TarFile;
 using testing::ValueOf;
 
-const Cancellation kSoon = Cancellation::After(absl::Minutes(2));
+Cancellation Soon() { return Cancellation::After(absl::Minutes(2)); }
 
 // A store with images that are told apart by one file.
 class NamedShop {
@@ -27,7 +27,7 @@ class NamedShop {
   ImageRecord Import(std::string_view name, const std::string& content) {
     const std::filesystem::path tar = dir_ / "in.tar";
     TarFile(tar).File("etc/hostname", content);
-    return ValueOf(ImportImage(*store, name, tar, 0, {}, kSoon));
+    return ValueOf(ImportImage(*store, name, tar, 0, {}, Soon()));
   }
   void Reopen() {
     store.reset();
@@ -189,7 +189,7 @@ TEST_CASE("of many who make and delete the same image at once each gets one whol
   // Catch's macros are for this thread alone.
   const auto turn = [&](int number) -> absl::Status {
     const std::string name = "n" + std::to_string(number);
-    RETURN_IF_ERROR(ImportImage(*shop.store, name, tar, 0, {}, kSoon).status());
+    RETURN_IF_ERROR(ImportImage(*shop.store, name, tar, 0, {}, Soon()).status());
     ASSIGN_OR_RETURN(const ImageRecord image, shop.store->Get(name));
     if (!std::filesystem::exists(image.rootfs)) return NotFound("{}", image.rootfs.native());
     return shop.store->Delete(name);
@@ -206,7 +206,7 @@ TEST_CASE("an image that the disk has no room for is refused with the numbers", 
   RootfsSource source;
   source.unpacked_size = uint64_t{1} << 60;
   const absl::Status status =
-      shop.store->Make("huge", {"test"}, source, {}, NameMode::kNew, {}, kSoon).status();
+      shop.store->Make("huge", {"test"}, source, {}, NameMode::kNew, {}, Soon()).status();
   CHECK(absl::IsResourceExhausted(status));
   CHECK(ReasonOf(status) == "DISK_FULL");
   CHECK(Message(status).find("image 'huge' needs about 1099511627776M of disk") !=

@@ -20,7 +20,7 @@ namespace {
 using testing::TarFile;
 using testing::ValueOf;
 
-const Cancellation kSoon = Cancellation::After(absl::Minutes(2));
+Cancellation Soon() { return Cancellation::After(absl::Minutes(2)); }
 
 class ImageShop {
  public:
@@ -45,12 +45,12 @@ TEST_CASE("an imported image is listed with its size and digest until it is dele
           "[images][store]") {
   ImageShop shop;
   auto store = shop.Open();
-  const ImageRecord image = ValueOf(ImportImage(*store, "web", shop.tar(), 0, {}, kSoon));
+  const ImageRecord image = ValueOf(ImportImage(*store, "web", shop.tar(), 0, {}, Soon()));
   CHECK(image.name == "web");
   CHECK(image.source == "tar:in.tar");
   CHECK(image.size_bytes == 64 * kMiB);
   CHECK(image.disk_bytes < 2 * kMiB);
-  const std::string sum = ValueOf(RunToolForOutput({"sha256sum", image.rootfs.native()}, kSoon));
+  const std::string sum = ValueOf(RunToolForOutput({"sha256sum", image.rootfs.native()}, Soon()));
   CHECK(image.digest == "sha256:" + sum.substr(0, 64));
   CHECK(ValueOf(shop.Open()->List()) == std::vector<ImageRecord>{image});
   REQUIRE_OK(store->Delete("web"));
@@ -76,7 +76,9 @@ TEST_CASE("a missing image says how to get one", "[images][store]") {
 TEST_CASE("of two images of one name that are made at once, one wins", "[images][store]") {
   ImageShop shop;
   auto store = shop.Open();
-  const auto import = [&] { return ImportImage(*store, "web", shop.tar(), 0, {}, kSoon).status(); };
+  const auto import = [&] {
+    return ImportImage(*store, "web", shop.tar(), 0, {}, Soon()).status();
+  };
   auto other = std::async(std::launch::async, import);
   const absl::Status mine = import();
   const absl::Status theirs = other.get();
@@ -89,14 +91,14 @@ TEST_CASE("a failed or cancelled import leaves nothing", "[images][store]") {
   ImageShop shop;
   auto store = shop.Open();
   SECTION("no such file") {
-    CHECK(absl::IsNotFound(ImportImage(*store, "web", "/nowhere.tar", 0, {}, kSoon).status()));
+    CHECK(absl::IsNotFound(ImportImage(*store, "web", "/nowhere.tar", 0, {}, Soon()).status()));
   }
   SECTION("a device") {
-    CHECK(absl::IsInvalidArgument(ImportImage(*store, "web", "/dev/null", 0, {}, kSoon).status()));
+    CHECK(absl::IsInvalidArgument(ImportImage(*store, "web", "/dev/null", 0, {}, Soon()).status()));
   }
   SECTION("no archive") {
     REQUIRE_OK(WriteFileAtomically(shop.tar(), "text", 0644));
-    CHECK(absl::IsInvalidArgument(ImportImage(*store, "web", shop.tar(), 0, {}, kSoon).status()));
+    CHECK(absl::IsInvalidArgument(ImportImage(*store, "web", shop.tar(), 0, {}, Soon()).status()));
   }
   SECTION("cancelled") {
     std::stop_source stop;
@@ -119,7 +121,7 @@ TEST_CASE("what an interrupted import has left is removed at the next start", "[
 TEST_CASE("a damaged record is told by its path", "[images][store]") {
   ImageShop shop;
   auto store = shop.Open();
-  REQUIRE_OK(ImportImage(*store, "web", shop.tar(), 0, {}, kSoon));
+  REQUIRE_OK(ImportImage(*store, "web", shop.tar(), 0, {}, Soon()));
   const std::filesystem::path record =
       std::filesystem::canonical(shop.store_path() / "names" / "web");
   REQUIRE_OK(WriteFileAtomically(record, "{", 0644));
@@ -151,13 +153,13 @@ TEST_CASE("paths are normalized or refused", "[images][archive]") {
 TEST_CASE("an unknown recipe says what there is", "[images][build]") {
   ImageShop shop;
   auto store = shop.Open();
-  const absl::Status status = BuildImage(*store, "web", {.from = "fedora"}, {}, kSoon).status();
+  const absl::Status status = BuildImage(*store, "web", {.from = "fedora"}, {}, Soon()).status();
   CHECK(absl::IsInvalidArgument(status));
   CHECK(HintOf(status).value_or("").find("--from busybox") != std::string::npos);
   CHECK(absl::IsInvalidArgument(
-      BuildImage(*store, "web", {.from = "debian:--bad"}, {}, kSoon).status()));
+      BuildImage(*store, "web", {.from = "debian:--bad"}, {}, Soon()).status()));
   CHECK(absl::IsInvalidArgument(
-      BuildImage(*store, "web", {.from = "debian:sid", .packages = {"--opt"}}, {}, kSoon)
+      BuildImage(*store, "web", {.from = "debian:sid", .packages = {"--opt"}}, {}, Soon())
           .status()));
   CHECK(shop.Entries() == 0);
 }
@@ -190,7 +192,7 @@ TEST_CASE("a cancelled Debian build ends with its processes, mounts and files",
     if (progress.message.find("Unpacking ") != std::string::npos) stop.request_stop();
   };
   const absl::Status status = BuildImage(*store, "web", {.from = "debian:bookworm"}, sink,
-                                         {stop.get_token(), kSoon.deadline})
+                                         {stop.get_token(), Soon().deadline})
                                   .status();
   if (absl::IsUnavailable(status)) EMBER_SKIP("cannot build here: " + std::string(Message(status)));
   INFO(status.ToString());
@@ -204,7 +206,7 @@ TEST_CASE("a busybox image has a shell, names and no init", "[images][build][apt
   if (!testing::HasExt4Tools()) EMBER_SKIP("e2fsprogs are not installed");
   ImageShop shop;
   auto store = shop.Open();
-  const auto image = BuildImage(*store, "tiny", {.from = "busybox"}, {}, kSoon);
+  const auto image = BuildImage(*store, "tiny", {.from = "busybox"}, {}, Soon());
   if (absl::IsUnavailable(image.status()) || absl::IsNotFound(image.status())) {
     EMBER_SKIP("apt can't download here: " + std::string(Message(image.status())));
   }

@@ -21,7 +21,7 @@ using testing::KernelShop;
 using testing::ValueOf;
 using testing::WebServer;
 
-const Cancellation kSoon = Cancellation::After(absl::Minutes(2));
+Cancellation Soon() { return Cancellation::After(absl::Minutes(2)); }
 constexpr char kWholeConfig[] =
     "# a comment\nCONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_BLK=y\nCONFIG_EXT4_FS=y\n"
     "CONFIG_VIRTIO_VSOCKETS=y\nCONFIG_VIRTIO_NET=m\nCONFIG_LOCALVERSION=\"x\"\n";
@@ -39,7 +39,7 @@ std::map<std::string, DriverPlace> PlacesOf(const KernelRecord& kernel) {
 // A kernel file alone, without a folder of modules.
 absl::StatusOr<KernelRecord> AddAlone(KernelShop& shop, const std::string& content) {
   shop.Put("alone", content);
-  return shop.Open()->Add({shop.Path("alone").native(), "alone"}, {}, kSoon);
+  return shop.Open()->Add({shop.Path("alone").native(), "alone"}, {}, Soon());
 }
 
 TEST_CASE("a kernel tells its drivers by its modules and what is built in", "[images][kernel]") {
@@ -190,14 +190,14 @@ TEST_CASE("a kernel comes from an address with its digest checked", "[images][ke
       [&](const std::string&) { return WebServer::Answer{WebServer::Ok(vmlinux)}; });
   KernelSource source{server.Url("/pool/vmlinux?key=secret"), "web", shop.Path("modules")};
   source.sha256 = std::string(64, '0');
-  const absl::Status other = store->Add(source, {}, kSoon).status();
+  const absl::Status other = store->Add(source, {}, Soon()).status();
   CHECK(other.code() == absl::StatusCode::kDataLoss);
   CHECK(Contains(other, "its digest is sha256:"));
   CHECK(shop.Entries() == 0);
   const std::string words(Message(other));
   const size_t digest_at = words.find("sha256:");
   source.sha256 = words.substr(digest_at + 7, 64);
-  const KernelRecord kernel = ValueOf(store->Add(source, {}, kSoon));
+  const KernelRecord kernel = ValueOf(store->Add(source, {}, Soon()));
   CHECK(kernel.source == "url:" + server.Url("/pool/vmlinux"));
   CHECK(kernel.version == "6.6.6-test");
 }
@@ -220,7 +220,7 @@ TEST_CASE("parts of a source that don't go together are refused", "[images][kern
 TEST_CASE("a suite's kernel is fetched with its signatures checked", "[images][kernel][apt]") {
   KernelShop shop;
   auto store = shop.Open();
-  const auto kernel = store->Add({"debian:trixie", ""}, {}, kSoon);
+  const auto kernel = store->Add({"debian:trixie", ""}, {}, Soon());
   if (absl::IsUnavailable(kernel.status()) || absl::IsFailedPrecondition(kernel.status())) {
     EMBER_SKIP("apt can't download here: " + std::string(Message(kernel.status())));
   }

@@ -24,7 +24,7 @@ using testing::FakeVmlinux;
 using testing::KernelShop;
 using testing::ValueOf;
 
-const Cancellation kSoon = Cancellation::After(absl::Minutes(2));
+Cancellation Soon() { return Cancellation::After(absl::Minutes(2)); }
 
 bool Contains(const absl::Status& status, std::string_view part) {
   return Message(status).find(part) != std::string_view::npos;
@@ -117,7 +117,7 @@ TEST_CASE("the initramfs holds the agent, the modules and their order", "[images
   ToolOptions tool;
   tool.argv = {"cpio", "-tv", "--numeric-uid-gid"};
   tool.input = cpio;
-  const std::string list = ValueOf(RunTool(tool, kSoon)).out;
+  const std::string list = ValueOf(RunTool(tool, Soon())).out;
   INFO(list);
   CHECK(list.find("crw-------   1 0        0          5,   1") != list.npos);
   for (const char* name :
@@ -125,7 +125,7 @@ TEST_CASE("the initramfs holds the agent, the modules and their order", "[images
     CHECK(list.find(name) != list.npos);
   }
   tool.argv = {"cpio", "-i", "--to-stdout", "--quiet", "modules/order", "init"};
-  CHECK(ValueOf(RunTool(tool, kSoon)).out == "the agentb.ko\na.ko\n");
+  CHECK(ValueOf(RunTool(tool, Soon())).out == "the agentb.ko\na.ko\n");
 }
 
 TEST_CASE("kernels are added, listed, defaulted and deleted", "[images][kernel]") {
@@ -171,7 +171,7 @@ TEST_CASE("a new agent goes into the initramfs at the next look", "[images][kern
 TEST_CASE("a missing agent, kernel file or good name is told before any work", "[images][kernel]") {
   KernelShop shop;
   auto store = shop.Open();
-  CHECK(absl::IsNotFound(store->Add({"/nowhere/vmlinux", "k1", ""}, {}, kSoon).status()));
+  CHECK(absl::IsNotFound(store->Add({"/nowhere/vmlinux", "k1", ""}, {}, Soon()).status()));
   CHECK(absl::IsInvalidArgument(shop.Add(*store, "../k1").status()));
   std::filesystem::remove(shop.Path("agent"));
   CHECK(absl::IsNotFound(shop.Add(*store, "k1").status()));
@@ -182,7 +182,7 @@ TEST_CASE("Debian's cloud kernel is fetched, unpacked and built without root's h
           "[images][kernel][apt]") {
   KernelShop shop;
   auto store = shop.Open();
-  const auto kernel = store->Add({"debian", "", ""}, {}, kSoon);
+  const auto kernel = store->Add({"debian", "", ""}, {}, Soon());
   if (absl::IsUnavailable(kernel.status()) || absl::IsNotFound(kernel.status())) {
     EMBER_SKIP("apt can't download here: " + std::string(Message(kernel.status())));
   }

@@ -14,7 +14,7 @@ using testing::ValueOf;
 using testing::WebServer;
 using Answer = WebServer::Answer;
 
-const Cancellation kSoon = Cancellation::After(absl::Minutes(1));
+Cancellation Soon() { return Cancellation::After(absl::Minutes(1)); }
 const std::string kBody = std::string(100'000, 'a') + std::string(100'000, 'b');
 
 // A server with a script, and a folder to download to.
@@ -30,7 +30,7 @@ struct Shop {
     download.attempts = attempts;
     download.pause = absl::ZeroDuration();
     return DownloadFile(
-        download, [this](const Progress& step) { last = step; }, kSoon);
+        download, [this](const Progress& step) { last = step; }, Soon());
   }
   std::string Content() { return ValueOf(ReadFile(dir / "file")); }
 
@@ -225,7 +225,7 @@ TEST_CASE("a download ends at once when it is cancelled", "[images][download]") 
   Download download;
   download.url = server.Url("/vmlinuz");
   download.target = dir / "file";
-  const absl::Status status = DownloadFile(download, {}, {stop.get_token(), kSoon.deadline});
+  const absl::Status status = DownloadFile(download, {}, {stop.get_token(), Soon().deadline});
   INFO(status.ToString());
   CHECK(absl::IsCancelled(status));
 }
@@ -239,12 +239,12 @@ TEST_CASE("a port where nobody listens and a full disk are told", "[images][down
   download.target = dir / "file";
   download.max_bytes = 1'000'000;
   download.attempts = 1;
-  CHECK(absl::IsUnavailable(DownloadFile(download, {}, kSoon)));
+  CHECK(absl::IsUnavailable(DownloadFile(download, {}, Soon())));
   if (access("/dev/full", W_OK) != 0) EMBER_SKIP("no /dev/full");
   WebServer server([](const auto&) { return Answer{WebServer::Ok(kBody)}; });
   download.url = server.Url("/");
   download.target = "/dev/full";
-  const absl::Status full = DownloadFile(download, {}, kSoon);
+  const absl::Status full = DownloadFile(download, {}, Soon());
   INFO(full.ToString());
   CHECK_FALSE(full.ok());
 }

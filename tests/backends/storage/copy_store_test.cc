@@ -15,7 +15,7 @@ using ember::testing::LoopFilesystem;
 using ember::testing::TempDir;
 using ember::testing::ValueOf;
 
-const Cancellation kSoon = Cancellation::After(absl::Seconds(30));
+Cancellation Soon() { return Cancellation::After(absl::Seconds(30)); }
 
 // A file of 64 MiB that holds 1 MiB at its start, a word in the middle and a hole at the end.
 std::filesystem::path SparseFile(const std::filesystem::path& folder) {
@@ -46,7 +46,7 @@ std::string BytesAt(const std::filesystem::path& path, uint64_t offset, size_t s
 TEST_CASE("a copy has the content, the size asked for and the holes", "[storage][copy]") {
   TempDir dir;
   const auto source = SparseFile(dir.path());
-  const Volume clone = ValueOf(CopyStore().Clone(source, {dir.path()}, 128 * kMiB, kSoon));
+  const Volume clone = ValueOf(CopyStore().Clone(source, {dir.path()}, 128 * kMiB, Soon()));
   CHECK(clone == Volume{dir / "disk.img", VolumeFormat::kRaw, 128 * kMiB});
   CHECK(std::filesystem::file_size(clone.path) == 128 * kMiB);
   CHECK(BytesAt(clone.path, kMiB - 2, 4) == std::string("aa\0\0", 4));
@@ -61,7 +61,7 @@ TEST_CASE("a file of nothing but a hole is copied as one", "[storage][copy]") {
   TempDir dir;
   std::ofstream(dir / "hole");
   std::filesystem::resize_file(dir / "hole", kMiB);
-  const Volume clone = ValueOf(CopyStore().Clone(dir / "hole", {dir.path()}, kMiB, kSoon));
+  const Volume clone = ValueOf(CopyStore().Clone(dir / "hole", {dir.path()}, kMiB, Soon()));
   CHECK(std::filesystem::file_size(clone.path) == kMiB);
   CHECK(Allocated(clone.path) == 0);
 }
@@ -71,7 +71,7 @@ TEST_CASE("a copy to another filesystem works", "[storage][copy]") {
   if (!ext4.mounted()) EMBER_SKIP(ext4.why_not());
   TempDir dir;
   const Volume clone =
-      ValueOf(CopyStore().Clone(SparseFile(dir.path()), {ext4.root()}, 64 * kMiB, kSoon));
+      ValueOf(CopyStore().Clone(SparseFile(dir.path()), {ext4.root()}, 64 * kMiB, Soon()));
   CHECK(BytesAt(clone.path, 32 * kMiB, 6) == "middle");
   CHECK(Allocated(clone.path) < 2 * kMiB);
 }
@@ -90,7 +90,7 @@ TEST_CASE("a copy that is cancelled or meets a full disk leaves nothing", "[stor
   if (!ext4.mounted()) EMBER_SKIP(ext4.why_not());
   std::ofstream(dir / "large") << std::string(24 * kMiB, 'x');
   const absl::Status full =
-      CopyStore().Clone(dir / "large", {ext4.root()}, 24 * kMiB, kSoon).status();
+      CopyStore().Clone(dir / "large", {ext4.root()}, 24 * kMiB, Soon()).status();
   INFO(full.ToString());
   CHECK(absl::IsResourceExhausted(full));
   CHECK_FALSE(std::filesystem::exists(ext4.root() / "disk.img"));
@@ -102,8 +102,8 @@ TEST_CASE("that clones are full copies is told once", "[storage][copy]") {
   CopyStore store([&told] { ++told; });
   CHECK(told == 0);
   const auto source = SparseFile(dir.path());
-  REQUIRE_OK(store.Clone(source, {dir.path(), "one"}, 64 * kMiB, kSoon));
-  REQUIRE_OK(store.Clone(source, {dir.path(), "two"}, 64 * kMiB, kSoon));
+  REQUIRE_OK(store.Clone(source, {dir.path(), "one"}, 64 * kMiB, Soon()));
+  REQUIRE_OK(store.Clone(source, {dir.path(), "two"}, 64 * kMiB, Soon()));
   CHECK(told == 1);
 }
 

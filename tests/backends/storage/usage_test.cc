@@ -20,7 +20,7 @@ using ember::testing::LoopFilesystem;
 using ember::testing::TempDir;
 using ember::testing::ValueOf;
 
-const Cancellation kSoon = Cancellation::After(absl::Seconds(30));
+Cancellation Soon() { return Cancellation::After(absl::Seconds(30)); }
 constexpr uint64_t kBlock = 4096;
 
 // A file of `mib` MiB of data, on disk.
@@ -60,7 +60,7 @@ TEST_CASE("what a clone shares is referenced by both and exclusive to none", "[s
   if (!filesystem.mounted()) EMBER_SKIP(type + ": " + filesystem.why_not());
   const auto source = Write(filesystem.root() / "source", 4);
   const auto clone =
-      ValueOf(ReflinkStore().Clone(source, {filesystem.root(), "clone"}, 4 * kMiB, kSoon)).path;
+      ValueOf(ReflinkStore().Clone(source, {filesystem.root(), "clone"}, 4 * kMiB, Soon())).path;
   CHECK(Measure({{source}}) == Usage{4 * kMiB, 0});
   CHECK(Measure({{clone}}) == Usage{4 * kMiB, 0});
   CHECK(QuickExclusiveBytes(clone) == uint64_t{0});
@@ -76,7 +76,7 @@ TEST_CASE("what the source of a clone gives back is exact on XFS", "[storage][us
   if (!xfs.mounted()) EMBER_SKIP(xfs.why_not());
   const auto source = Write(xfs.root() / "source", 4);
   const auto clone =
-      ValueOf(ReflinkStore().Clone(source, {xfs.root(), "clone"}, 4 * kMiB, kSoon)).path;
+      ValueOf(ReflinkStore().Clone(source, {xfs.root(), "clone"}, 4 * kMiB, Soon())).path;
   Overwrite(clone, 0, 3 * kMiB);
   CHECK(Measure({{source}}) == Usage{4 * kMiB, 3 * kMiB});
 }
@@ -86,7 +86,7 @@ TEST_CASE("an overlay's own allocation is exclusive, what it lies over is shared
   LoopFilesystem ext4("ext4", 64 * kMiB);
   if (!ext4.mounted()) EMBER_SKIP(ext4.why_not());
   const auto image = Write(ext4.root() / "image", 4);
-  const auto disk = ValueOf(OverlayStore().Clone(image, {ext4.root()}, 8 * kMiB, kSoon)).path;
+  const auto disk = ValueOf(OverlayStore().Clone(image, {ext4.root()}, 8 * kMiB, Soon())).path;
   const Usage own = Measure({{disk}});
   const Usage usage = Measure({{disk}, {image}});
   REQUIRE(usage.exclusive_bytes.has_value());

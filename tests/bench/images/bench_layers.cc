@@ -23,7 +23,7 @@ namespace ember::bench {
 namespace {
 
 constexpr int kRounds = 3;
-const Cancellation kLimit = Cancellation::After(absl::Minutes(30));
+Cancellation Limit() { return Cancellation::After(absl::Minutes(30)); }
 
 absl::StatusOr<double> Seconds(const std::function<absl::Status()>& act) {
   const absl::Time start = absl::Now();
@@ -42,7 +42,7 @@ absl::Status WriteDisk(const std::filesystem::path& store_dir, const std::string
   ASSIGN_OR_RETURN(const images::BlobStore store, images::BlobStore::Open(store_dir));
   ASSIGN_OR_RETURN(const images::OciImage image, images::ReadOciImage(store, digest));
   RETURN_IF_ERROR(
-      images::WriteRootfs(images::LayersRootfs(store, image), disk, {}, {}, kLimit).status());
+      images::WriteRootfs(images::LayersRootfs(store, image), disk, {}, {}, Limit()).status());
   struct rusage usage {};
   getrusage(RUSAGE_SELF, &usage);
   std::printf("%ld\n", usage.ru_maxrss);
@@ -78,7 +78,7 @@ class Comparison {
     ASSIGN_OR_RETURN(round.ours, Seconds([&]() -> absl::Status {
                        ASSIGN_OR_RETURN(peak, RunToolForOutput({"/proc/self/exe", "disk", dir_,
                                                                 digest_, dir_ / "ours.ext4"},
-                                                               kLimit));
+                                                               Limit()));
                        return absl::OkStatus();
                      }));
     round.peak_kib = std::stol(peak);
@@ -86,17 +86,17 @@ class Comparison {
     ASSIGN_OR_RETURN(round.unpack, Seconds([&] {
                        return RunToolForOutput(
                                   {"umoci", "unpack", "--image", dir_.native() + ":x", bundle},
-                                  kLimit)
+                                  Limit())
                            .status();
                      }));
     const std::string size = fmt::format("{}M", (bytes_ + bytes_ / 4) / kMiB + 128);
     ASSIGN_OR_RETURN(round.mke2fs, Seconds([&] {
                        return RunToolForOutput({"mke2fs", "-q", "-t", "ext4", "-d",
                                                 bundle / "rootfs", dir_ / "theirs.ext4", size},
-                                               kLimit)
+                                               Limit())
                            .status();
                      }));
-    RETURN_IF_ERROR(RunToolForOutput({"e2fsck", "-fn", dir_ / "ours.ext4"}, kLimit).status());
+    RETURN_IF_ERROR(RunToolForOutput({"e2fsck", "-fn", dir_ / "ours.ext4"}, Limit()).status());
     for (const char* name : {"ours.ext4", "theirs.ext4", "bundle"}) {
       RETURN_IF_ERROR(RemoveTree(dir_ / name));
     }
