@@ -13,10 +13,14 @@ if(EMBER_WERROR)
   target_compile_options(ember_flags INTERFACE -Werror)
 endif()
 
+# The sanitizers alone, for generated code, too: an inline function of a header that one object has without them would do for
+# all others at the linker's choice.
+add_library(ember_sanitizers INTERFACE)
+target_link_libraries(ember_flags INTERFACE ember_sanitizers)
 if(EMBER_SANITIZE)
-  target_compile_options(ember_flags INTERFACE
+  target_compile_options(ember_sanitizers INTERFACE
     -fsanitize=${EMBER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-  target_link_options(ember_flags INTERFACE -fsanitize=${EMBER_SANITIZE})
+  target_link_options(ember_sanitizers INTERFACE -fsanitize=${EMBER_SANITIZE})
   # EMBER_SANITIZED_ADDRESS, EMBER_SANITIZED_THREAD, ...: for the few places that must know.
   string(TOUPPER "${EMBER_SANITIZE}" sanitizers)
   string(REPLACE "," ";" sanitizers "${sanitizers}")

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/check.h"
 #include "base/status.h"
 #include "guest-agent/services.h"
 #include "guest-agent/session.h"
@@ -41,7 +42,9 @@ class FreezingAgent {
     int ends[2];
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
     loop_->Post([this, fd = UniqueFd(ends[1])]() mutable {
-      connections_.push_back(ValueOf(Session::Create(context_, std::move(fd), [] {})));
+      auto session = Session::Create(context_, std::move(fd), [] {});
+      EMBER_CHECK(session.ok());  // Catch is for the test's thread alone
+      connections_.push_back(*std::move(session));
     });
     FramedClient client{UniqueFd(ends[0])};
     client.Greet(1);

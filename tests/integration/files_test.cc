@@ -142,7 +142,7 @@ TEST_CASE("an interrupted copy leaves no partial file", "[integration][files]") 
   options.argv = context.ember.EmberTool({"cp", "-", context.Guest("f")}).argv;
   options.stdin_fd = reader.get();
   Process copy = ValueOf(Spawn(options));
-  const auto files = [&context] { return Listing(context.temp / "guest").size(); };
+  const auto files = [&context] { return EntryCount(context.temp / "guest"); };
   // So much more than all windows that the first piece must be through.
   const std::string some(4 << 20, 's');
   REQUIRE(::write(writer.get(), some.data(), some.size()) == static_cast<ssize_t>(some.size()));

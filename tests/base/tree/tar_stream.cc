@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "base/tree/pax.h"
@@ -125,6 +126,14 @@ std::vector<std::string> Listing(const std::filesystem::path& path) {
   }
   std::sort(lines.begin(), lines.end());
   return lines;
+}
+
+size_t EntryCount(const std::filesystem::path& path) {
+  size_t count = 0;
+  std::error_code gone;
+  std::filesystem::recursive_directory_iterator item(path, gone);
+  for (; item != end(item); item.increment(gone)) ++count;
+  return count;
 }
 
 }  // namespace ember::testing

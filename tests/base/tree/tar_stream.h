@@ -43,4 +43,7 @@ void Write(const std::filesystem::path& path, std::string_view content);
 // Everything below `path`, a line each: name, type and mode, time, target or content's checksum.
 std::vector<std::string> Listing(const std::filesystem::path& path);
 
+// How many entries a tree has, also while it changes.
+size_t EntryCount(const std::filesystem::path& path);
+
 }  // namespace ember::testing
