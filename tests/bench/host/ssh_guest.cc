@@ -78,18 +78,17 @@ std::vector<std::string> SshGuest::Scp(std::vector<std::string> words) const {
   return argv;
 }
 
-// Built in the first installation that wants it, and kept for later ones.
+// Built in the first installation that wants it, and kept as an archive for later ones.
 void SshGuest::PrepareImage() {
-  const auto kept = *testing::PreparedState() / "bench-images" / "sshd";
-  const auto image = ember_.state_dir() / "images" / "sshd";
+  const auto kept = *testing::PreparedState() / "bench-images" / "sshd.tar";
   if (std::filesystem::exists(kept)) {
-    MustRun({"cp", "-a", "--sparse=always", kept, image});
+    ember_.EmberOk({"image", "load", kept, "--name", "sshd", "--quiet"});
     return;
   }
   ember_.EmberOk({"image", "build", "sshd", "--from", "debian:bookworm", "--packages",
                   "openssh-server", "--quiet"});
   std::filesystem::create_directories(kept.parent_path());
-  MustRun({"cp", "-a", "--sparse=always", image, kept});
+  ember_.EmberOk({"image", "save", "sshd", "-o", kept, "--quiet"});
 }
 
 void SshGuest::StartServer() {
