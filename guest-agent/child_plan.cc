@@ -4,7 +4,6 @@
 #include <grp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -43,9 +42,8 @@ EMBER_BARE bool SetLimits(ChildPlan& plan) {
   return true;
 }
 
-// Gives up what the agent has before others (Precedence). Lowering oneself can't fail.
-EMBER_BARE void StepBack(const ChildPlan& plan) {
-  if (plan.change_nice) setpriority(PRIO_PROCESS, 0, plan.nice);
+// Gives up the agent's OomProtection. Lowering oneself can't fail.
+EMBER_BARE void GiveUpProtection(const ChildPlan& plan) {
   if (plan.oom_score == nullptr) return;
   const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   size_t size = 0;
@@ -95,7 +93,7 @@ EMBER_BARE int RunChild(void* argument) {
   }
   // Lowering what we raised can't fail.
   setrlimit(RLIMIT_NOFILE, &plan.files);
-  StepBack(plan);
+  GiveUpProtection(plan);
   if (!SetLimits(plan)) Fail(plan, ChildStep::kLimit, errno);
   if (plan.change_umask) umask(plan.umask);
   if (plan.change_user && !ChangeUser(plan)) Fail(plan, ChildStep::kUser, errno);

@@ -23,8 +23,6 @@ struct ChildPlan {
   std::array<int, 3> streams{};    // numbers from 3 up
   bool terminal = false;           // streams[0] becomes the controlling terminal
   rlimit files{};
-  bool change_nice = false;
-  int nice = 0;
   const char* oom_score = nullptr;        // for /proc/self/oom_score_adj; null: stays
   const ResourceLimit* limits = nullptr;  // set while we still have the right to raise them
   size_t limit_count = 0;

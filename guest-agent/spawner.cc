@@ -246,9 +246,7 @@ absl::StatusOr<SpawnedProcess> Spawner::Spawn(const ProcessSpec& spec) {
   plan.streams = {streams.input.get(), streams.output.get(), streams.error.get()};
   plan.terminal = spec.terminal.has_value();
   plan.files = child_files_;
-  plan.change_nice = precedence_.changed_nice();
-  plan.nice = precedence_.nice_before();
-  plan.oom_score = precedence_.oom_score_before();
+  plan.oom_score = oom_protection_.score_before();
   plan.limits = spec.limits.data();
   plan.limit_count = spec.limits.size();
   plan.change_umask = spec.umask.has_value();

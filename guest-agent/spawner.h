@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
 #include "guest-agent/account.h"
-#include "guest-agent/precedence.h"
+#include "guest-agent/oom_protection.h"
 #include "guest-agent/resource_limit.h"
 
 namespace ember::agent {
@@ -72,7 +72,7 @@ class Spawner {
   explicit Spawner(rlimit child_files);
 
   const rlimit child_files_;
-  const Precedence precedence_;
+  const OomProtection oom_protection_;
   const std::unique_ptr<char[]> stack_;  // the child's, until it executes
 };
 

@@ -138,11 +138,12 @@ TEST_CASE("100 commands run at once in one VM", "[e2e][exec]") {
     UniqueFd out(
         open((outputs / fmt::format("{}", i)).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     SpawnOptions options;
-    // All of them wait for one file, so that they really are there at the same time.
+    // All of them wait for one file, so that they really are there at the same time. They look once
+    // a second: a hundred that start a program each leave an emulated processor time for the next.
     options.argv = ember
                        .EmberTool({"exec", "web", "--",
                                    fmt::format("touch /tmp/here.{}; until [ -e /tmp/go ]; do sleep "
-                                               "0.2; done; echo {}; exit {}",
+                                               "1; done; echo {}; exit {}",
                                                i, i, i)})
                        .argv;
     options.stdout_fd = out.get();
