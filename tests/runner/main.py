@@ -33,6 +33,8 @@ def parse(arguments):
                         help="only the cases that fit, as Catch2 knows it: a name with wildcards, or [tag]")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N",
                         help="compilers and test programs side by side (default: one a CPU)")
+    parser.add_argument("--begin-until", type=float, default=float("inf"), metavar="MINUTES",
+                        help="begin no stage but the checks once the run has taken so long (default: begin all)")
     parser.add_argument("--tidy-until", type=float, default=float("inf"), metavar="MINUTES",
                         help="look at no more files with clang-tidy once the run has taken so long (default: look at all)")
     options = parser.parse_args(arguments)
@@ -65,7 +67,10 @@ def main(arguments):
     before = leaks.Snapshot(ROOT, run_id)
     for name in options.names:
         with report.stage(name), failed_as_case(report, name):
-            steps[name]()
+            if name not in CHECKS and time.monotonic() > started + options.begin_until * 60:
+                report.skip(name, f"the run had taken {options.begin_until:g} minutes before it")
+            else:
+                steps[name]()
     with report.stage("leaks"):
         run.leaks(before)
     return report.finish()
