@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/images/entry_type.h"
 #include "base/status.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
@@ -24,28 +25,9 @@ namespace {
 
 constexpr size_t kBuffer = size_t{1} << 18;
 
-EntryType TypeOf(mode_t mode) {
-  switch (mode & S_IFMT) {
-    case S_IFDIR:
-      return EntryType::kDirectory;
-    case S_IFLNK:
-      return EntryType::kSymlink;
-    case S_IFCHR:
-      return EntryType::kCharDevice;
-    case S_IFBLK:
-      return EntryType::kBlockDevice;
-    case S_IFIFO:
-      return EntryType::kFifo;
-    case S_IFSOCK:
-      return EntryType::kSocket;
-    default:
-      return EntryType::kFile;
-  }
-}
-
 Entry FromStat(const struct stat& about) {
   Entry entry;
-  entry.type = TypeOf(about.st_mode);
+  entry.type = TypeOfMode(about.st_mode).value_or(EntryType::kFile);
   entry.mode = about.st_mode & 07777;
   entry.uid = about.st_uid;
   entry.gid = about.st_gid;

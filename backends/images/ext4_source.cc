@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/images/entry_type.h"
 #include "backends/images/ext4_error.h"
 #include "backends/images/ext4_format.h"
 #include "backends/images/ext4_geometry.h"
@@ -29,27 +30,6 @@ struct FileClose {
   void operator()(ext2_file_t file) const { ext2fs_file_close(file); }
 };
 using FileHandle = std::unique_ptr<std::remove_pointer_t<ext2_file_t>, FileClose>;
-
-std::optional<EntryType> TypeOf(uint16_t mode) {
-  switch (mode & S_IFMT) {
-    case S_IFREG:
-      return EntryType::kFile;
-    case S_IFDIR:
-      return EntryType::kDirectory;
-    case S_IFLNK:
-      return EntryType::kSymlink;
-    case S_IFCHR:
-      return EntryType::kCharDevice;
-    case S_IFBLK:
-      return EntryType::kBlockDevice;
-    case S_IFIFO:
-      return EntryType::kFifo;
-    case S_IFSOCK:
-      return EntryType::kSocket;
-    default:
-      return std::nullopt;
-  }
-}
 
 // See SetTimes of ext4_inode.cc.
 absl::Time TimeOf(const ext2_inode_large& inode) {
@@ -136,7 +116,7 @@ class Ext4Source final : public EntrySource {
       RETURN_IF_ERROR(Checked(
           ext2fs_read_inode_full(filesystem_.get(), next.inode, &inode.small, sizeof(inode.bytes)),
           next.name));
-      const auto type = TypeOf(inode.large.i_mode);
+      const auto type = TypeOfMode(inode.large.i_mode);
       if (!type.has_value()) return Damaged(next.name);
       ASSIGN_OR_RETURN(std::optional<Entry> entry, Describe(next, *type, inode));
       if (entry.has_value()) return entry;
